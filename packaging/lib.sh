@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the scripts of this folder share: where the project is, how they talk, how a step runs.
+
+# shellcheck disable=SC2034 # for those who source this
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+# Messages of tools are read here and there (apt-cache policy), so they must not be translated.
+export LC_ALL=C.UTF-8
+
+say() { printf '==> %s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# run COMMAND...: shows the command, then runs it; the script ends with its name if it fails.
+run() {
+  local status=0
+  printf '  +%s\n' "$(printf ' %q' "$@")"
+  "$@" || status=$?
+  [[ $status -eq 0 ]] || fail "failed with status $status:$(printf ' %q' "$@")"
+}
+
+# quietly COMMAND...: as run, but what the command says is only shown when it fails.
+quietly() {
+  local status=0 log
+  log=$(mktemp)
+  printf '  +%s\n' "$(printf ' %q' "$@")"
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [[ $status -eq 0 ]] || cat "$log" >&2
+  rm -f "$log"
+  [[ $status -eq 0 ]] || fail "failed with status $status:$(printf ' %q' "$@")"
+}
