@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "app.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "background.h"
+#include "fs/file_system.h"
+#include "fuse/adapter.h"
+#include "fuse/backing.h"
+#include "fuse/session.h"
+#include "log.h"
+#include "mmapdir/mapping_cache.h"
+#include "mount_table.h"
+#include "preflight.h"
+#include "read_path_choice.h"
+
+namespace mmapdirfs {
+namespace {
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return;
+  }
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max, std::strerror(errno));
+  }
+}
+
+// Descriptors for inodes that aren't open: 512 cover the directories that a search index or a
+// source tree has in use; where the process may have few, a quarter of them, so that opens succeed.
+std::size_t cached_descriptors() {
+  constexpr std::size_t kEnough = 512;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return kEnough;
+  }
+  return std::clamp<std::size_t>(limit.rlim_cur / 4, 1, kEnough);
+}
+
+mmapdir::MappingLimits mapping_limits(const Options& options) {
+  auto limits = mmapdir::MappingLimits::from_system();
+  if (options.max_mappings) {
+    limits.max_mappings = *options.max_mappings;
+  }
+  return limits;
+}
+
+std::vector<std::string> session_options(const Options& options, const MountPlan& plan) {
+  std::vector<std::string> result;
+  const auto names = [&options](std::string_view prefix) {
+    return std::ranges::any_of(options.mount_options,
+                               [&](const auto& option) { return option.starts_with(prefix); });
+  };
+  if (!names("fsname=")) {
+    result.push_back("fsname=" + plan.source);
+  }
+  if (!names("subtype=")) {
+    result.emplace_back("subtype=mmapdirfs");
+  }
+  result.insert(result.end(), options.mount_options.begin(), options.mount_options.end());
+  if (!options.has_mount_option("ro")) {
+    result.emplace_back("ro");
+  }
+  return result;
+}
+
+Negotiation negotiation(const Options& options, const MountPlan& plan) {
+  Negotiation result;
+  result.want_passthrough = !options.read_path || *options.read_path == ReadPath::kPassthrough;
+  // An ordinary user's own mount needs no check in the kernel: the source checks the daemon, which
+  // is that user. Everybody else is checked by the kernel, which must know the ACLs for it.
+  result.want_posix_acl = ::geteuid() == 0 || options.has_mount_option("allow_other") ||
+                          options.has_mount_option("default_permissions");
+  result.backing_stack_depth = is_stacked(plan.root.get()) ? 1 : 0;
+  return result;
+}
+
+// The objects of one mount, in the order in which they need each other; they go in reverse.
+class Mount {
+ public:
+  static std::expected<std::unique_ptr<Mount>, StartError> create(const Options& options,
+                                                                  MountPlan plan) {
+    auto mount = std::unique_ptr<Mount>(new Mount(options, std::move(plan)));
+    if (auto started = mount->start(); !started) {
+      return std::unexpected(started.error());
+    }
+    return mount;
+  }
+
+  Result<void> serve() { return session_->serve(options_.threads); }
+
+ private:
+  Mount(const Options& options, MountPlan plan)
+      : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
+
+  std::expected<void, StartError> start() {
+    auto fs = FileSystem::create(UniqueFd(::dup(plan_.root.get())),
+                                 {.cached_descriptors = cached_descriptors()}, cache_, backings_);
+    if (!fs) {
+      return std::unexpected(StartError{fs.error().message()});
+    }
+    fs_ = std::move(*fs);
+    adapter_ = std::make_unique<Adapter>(*fs_, CachePolicy::of(options_.cache),
+                                         negotiation(options_, plan_));
+    auto session = Session::create(*adapter_, session_options(options_, plan_));
+    if (!session) {
+      return std::unexpected(StartError{session.error().message()});
+    }
+    session_ = std::make_unique<Session>(std::move(*session));
+    if (const auto mounted = session_->mount(plan_.mountpoint); !mounted) {
+      return std::unexpected(StartError{mounted.error().message()});
+    }
+    backings_.attach(session_->device());
+    return settle();
+  }
+
+  // What only a mount that stands can tell.
+  std::expected<void, StartError> settle() {
+    if (const auto entry = find_mount(plan_.mountpoint); entry && *entry) {
+      fs_->refuse_device((*entry)->device);
+    }
+    const auto choice = choose_read_path(options_.read_path, adapter_->features().passthrough,
+                                         plan_.root.get(), backings_, cache_);
+    if (!choice) {
+      return std::unexpected(choice.error());
+    }
+    fs_->set_read_path(choice->path);
+    if (!choice->advice.empty()) {
+      spdlog::warn("read path {}: {}", name_of(choice->path), choice->advice);
+    }
+    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
+      spdlog::warn(
+          "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 "
+          "and newer have them)");
+    }
+    spdlog::info("mounted {} on {} (read path {}, cache {}, read-only)", plan_.source,
+                 plan_.mountpoint, name_of(choice->path),
+                 options_.cache == CacheMode::kNever ? "never" : "auto");
+    return {};
+  }
+
+  const Options& options_;
+  MountPlan plan_;
+  mmapdir::MappingCache cache_;
+  DeviceBackings backings_;
+  std::unique_ptr<FileSystem> fs_;
+  std::unique_ptr<Adapter> adapter_;
+  std::unique_ptr<Session> session_;
+};
+
+int fail(const std::string& message) {
+  spdlog::error("{}", message);
+  return EXIT_FAILURE;
+}
+
+int serve(const Options& options, MountPlan plan, const std::function<void()>& on_ready) {
+  raise_descriptor_limit();
+  ::umask(0);
+  auto mount = Mount::create(options, std::move(plan));
+  if (!mount) {
+    return fail(mount.error().message);
+  }
+  on_ready();
+  if (const auto served = (*mount)->serve(); !served) {
+    return fail(served.error().message());
+  }
+  spdlog::info("unmounted");
+  return EXIT_SUCCESS;
+}
+
+// The mount answers once its root can be looked at; the kernel holds the question until then.
+int wait_for_answer(Background& background, const std::string& mountpoint) {
+  if (const int status = background.wait(); status != EXIT_SUCCESS) {
+    return status;
+  }
+  struct stat info{};
+  if (::stat(mountpoint.c_str(), &info) != 0) {
+    return fail("the mount at '" + mountpoint + "' doesn't answer: " + std::strerror(errno));
+  }
+  return EXIT_SUCCESS;
+}
+
+int serve_behind(const Options& options, MountPlan plan) {
+  auto background = Background::start();
+  if (!background) {
+    return fail(background.error().message());
+  }
+  if (background->role() == Background::Role::kWaiting) {
+    return wait_for_answer(*background, plan.mountpoint);
+  }
+  return serve(options, std::move(plan), [&] {
+    log_to_syslog(options.log_level);
+    background->announce_ready();
+  });
+}
+
+}  // namespace
+
+int run(const Options& options) {
+  log_to_stderr(options.log_level);
+  auto plan = check_mount(options);
+  if (!plan) {
+    return fail(plan.error().message);
+  }
+  if (plan->is_mounted) {
+    spdlog::warn("'{}' is mounted on '{}' already; nothing was done, and its options stay",
+                 plan->source, plan->mountpoint);
+    return EXIT_SUCCESS;
+  }
+  return options.foreground ? serve(options, std::move(*plan), [] {})
+                            : serve_behind(options, std::move(*plan));
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "fs/types.h"
+
+struct dirent64;
+
+namespace mmapdirfs {
+
+// One name of a listing. `name` points into the stream and is good until its next call.
+struct DirectoryEntry {
+  const char* name;
+  std::uint64_t inode;  // on the source; FileSystem turns it into the number shown
+  mode_t type;          // S_IFMT bits; 0 where the source doesn't tell
+  std::uint64_t next;   // the cookie from which the listing goes on after this name
+};
+
+// An open directory. Cookies are the source file system's own, so telldir and seekdir mean on the
+// mount what they mean on the source, also across a change.
+//
+// A resource type: owns the descriptor. Take `turn` for a whole series of calls: the position and
+// the buffer belong to whoever holds it.
+class DirectoryStream {
+ public:
+  explicit DirectoryStream(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  std::unique_lock<std::mutex> turn() { return std::unique_lock(mutex_); }
+
+  // The entry at the cookie; null at the end. Going on where the last entry ended, or asking for
+  // the last entry once more, costs a system call only when the buffer is used up.
+  Result<const DirectoryEntry*> next(std::uint64_t cookie);
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  static constexpr std::size_t kBufferSize = 32768;  // what glibc's readdir reads at once
+
+  Result<bool> fill(std::uint64_t cookie);
+
+  const UniqueFd fd_;
+  std::mutex mutex_;
+  // Guarded by mutex_, which turn() hands out.
+  alignas(std::uint64_t) std::array<char, kBufferSize> buffer_{};
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::uint64_t position_ = 0;  // the cookie of what begins at begin_
+  DirectoryEntry entry_{};      // the last one answered
+  std::uint64_t entry_cookie_ = 0;
+};
+
+}  // namespace mmapdirfs

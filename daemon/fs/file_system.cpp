@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "fs/file_system.h"
+
+#include <utility>
+
+namespace mmapdirfs {
+
+Result<std::unique_ptr<FileSystem>> FileSystem::create(UniqueFd root,
+                                                       const FileSystemConfig& config,
+                                                       mmapdir::MappingCache& cache,
+                                                       BackingRegistry& backings) {
+  auto source = Source::open(std::move(root));
+  if (!source) {
+    return std::unexpected(source.error());
+  }
+  const auto attributes = Source::attributes(source->root()->get());
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  return std::unique_ptr<FileSystem>(
+      new FileSystem(std::move(*source), *attributes, config, cache, backings));
+}
+
+FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
+                       mmapdir::MappingCache& cache, BackingRegistry& backings)
+    : source_(std::move(source)),
+      read_path_(config.read_path),
+      cache_(cache),
+      backings_(backings),
+      numbers_(device_of(root)),
+      inodes_(source_, root, config.cached_descriptors) {}
+
+// An open inode is reached by its own descriptor, also once its name is gone.
+Result<SharedFd> FileSystem::reach(NodeId node) {
+  if (const auto open = open_inodes_.find(node)) {
+    return open->fd();
+  }
+  return inodes_.reach(node);
+}
+
+void FileSystem::show(Attributes& attributes) {
+  attributes.stx_ino = numbers_.shown(device_of(attributes), attributes.stx_ino);
+}
+
+}  // namespace mmapdirfs

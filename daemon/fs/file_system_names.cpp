@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "fs/file_system.h"
+
+namespace mmapdirfs {
+namespace {
+
+// One component that names something beneath the directory. The kernel sends no others; a request
+// from elsewhere must not leave the source by them.
+bool is_child_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && !name.contains('/');
+}
+
+bool is_dot(const char* name) {
+  return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0;
+}
+
+// Calls `add` (-> bool, false when no room is left) with each entry from `cookie` on.
+template <class Add>
+Result<void> list(DirectoryStream& stream, std::uint64_t cookie, Add add) {
+  for (bool first = true;; first = false) {
+    const auto entry = stream.next(cookie);
+    if (!entry) {
+      // What was listed so far is worth more than the error, which comes again at once.
+      return first ? Result<void>(std::unexpected(entry.error())) : Result<void>();
+    }
+    if (*entry == nullptr || !add(**entry)) {
+      return {};
+    }
+    cookie = (*entry)->next;
+  }
+}
+
+}  // namespace
+
+Result<Entry> FileSystem::lookup(NodeId parent, const char* name) {
+  if (!is_child_name(name)) {
+    return std::unexpected(Error::from_errno(EINVAL, "look up", name));
+  }
+  const auto directory = reach(parent);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  auto entry = inodes_.lookup(parent, (*directory)->get(), name);
+  if (entry) {
+    show(entry->attributes);
+  }
+  return entry;
+}
+
+void FileSystem::forget(NodeId node, std::uint64_t count) {
+  inodes_.forget(node, count);
+  open_inodes_.prune(node);  // if a request outlived the node's last handle
+}
+
+Result<std::string> FileSystem::readlink(NodeId node) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  std::string target(PATH_MAX, '\0');
+  const ssize_t n = ::readlinkat((*fd)->get(), "", target.data(), target.size());
+  if (n < 0) {
+    // An empty path makes the kernel say ENOENT of what isn't a symlink.
+    return std::unexpected(Error::from_errno(errno == ENOENT ? EINVAL : errno, "read the link"));
+  }
+  target.resize(static_cast<std::size_t>(n));
+  return target;
+}
+
+Result<HandleId> FileSystem::opendir(NodeId node) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  auto stream = source_.reopen((*fd)->get(), O_RDONLY | O_DIRECTORY);
+  if (!stream) {
+    return std::unexpected(stream.error());
+  }
+  return directories_.insert(std::make_shared<DirectoryStream>(std::move(*stream)));
+}
+
+Result<void> FileSystem::readdir(HandleId handle, std::uint64_t cookie, DirectorySink& sink) {
+  const auto stream = directories_.find(handle);
+  if (!stream) {
+    return std::unexpected(stream.error());
+  }
+  const auto turn = (*stream)->turn();
+  const auto attributes = Source::attributes((*stream)->fd());
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  const dev_t device = device_of(*attributes);
+  return list(**stream, cookie, [&](DirectoryEntry entry) {
+    entry.inode = numbers_.shown(device, entry.inode);
+    return sink.add(entry, nullptr);
+  });
+}
+
+Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t cookie,
+                                     DirectorySink& sink) {
+  const auto stream = directories_.find(handle);
+  if (!stream) {
+    return std::unexpected(stream.error());
+  }
+  const auto turn = (*stream)->turn();
+  return list(**stream, cookie, [&](DirectoryEntry entry) {
+    if (is_dot(entry.name)) {
+      return sink.add(entry, nullptr);
+    }
+    // A name that can't be looked up is listed all the same: it is there.
+    const auto found = entry_of(node, (*stream)->fd(), entry);
+    if (!found) {
+      return sink.add(entry, nullptr);
+    }
+    entry.inode = found->attributes.stx_ino;
+    if (sink.add(entry, &*found)) {
+      return true;
+    }
+    forget(found->node, 1);
+    return false;
+  });
+}
+
+Result<Entry> FileSystem::entry_of(NodeId directory, int directory_fd, const DirectoryEntry& name) {
+  auto entry = inodes_.lookup(directory, directory_fd, name.name);
+  if (entry) {
+    show(entry->attributes);
+  }
+  return entry;
+}
+
+Result<void> FileSystem::fsyncdir(HandleId handle, bool data_only) {
+  const auto stream = directories_.find(handle);
+  if (!stream) {
+    return std::unexpected(stream.error());
+  }
+  if ((data_only ? ::fdatasync((*stream)->fd()) : ::fsync((*stream)->fd())) != 0) {
+    return std::unexpected(Error::from_errno(errno, "sync the directory"));
+  }
+  return {};
+}
+
+void FileSystem::releasedir(HandleId handle) { directories_.remove(handle); }
+
+}  // namespace mmapdirfs

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#include "fs/file_version.h"
+
+namespace mmapdirfs {
+namespace {
+
+constexpr std::int64_t kRacyNanoseconds = 20'000'000;
+
+std::int64_t nanoseconds(const statx_timestamp& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+// One round of splitmix64's finaliser: every input bit reaches every output bit.
+// (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014)
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27U)) * 0x94D049BB133111EBULL;
+  return x ^ (x >> 31U);
+}
+
+}  // namespace
+
+std::uint64_t file_version(const Attributes& attributes, std::int64_t now) {
+  const std::int64_t changed = nanoseconds(attributes.stx_ctime);
+  if (changed > now - kRacyNanoseconds) {
+    return 0;
+  }
+  const auto modified = static_cast<std::uint64_t>(nanoseconds(attributes.stx_mtime));
+  return mix(mix(mix(static_cast<std::uint64_t>(changed)) ^ modified) ^ attributes.stx_size);
+}
+
+}  // namespace mmapdirfs

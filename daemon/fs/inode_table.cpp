@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+#include "fs/inode_table.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <ranges>
+#include <utility>
+
+namespace mmapdirfs {
+namespace {
+
+SourceIdentity identity_of(const Attributes& attributes) {
+  return {.device = device_of(attributes), .inode = attributes.stx_ino};
+}
+
+// Nanoseconds since the epoch; zero where the file system doesn't keep birth times.
+std::int64_t birth_of(const Attributes& attributes) {
+  if ((attributes.stx_mask & STATX_BTIME) == 0) {
+    return 0;
+  }
+  return attributes.stx_btime.tv_sec * 1'000'000'000 + attributes.stx_btime.tv_nsec;
+}
+
+Error stale() { return Error::from_errno(ESTALE, "find the file again"); }
+
+}  // namespace
+
+InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors)
+    : source_(source), max_descriptors_(std::max<std::size_t>(descriptors, 1)) {
+  auto state = state_.lock();
+  const SourceIdentity identity = identity_of(root);
+  state->inodes.emplace(kRootNode, Inode{.identity = identity,
+                                         .locator = {},
+                                         .parent = kRootNode,
+                                         .birth = birth_of(root),
+                                         .lookups = 1,
+                                         .version = 0});
+  state->by_identity.emplace(identity, kRootNode);
+}
+
+Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name) {
+  auto opened = source_.open_child(parent_fd, name);
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  const auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
+  auto attributes = Source::attributes(fd->get());
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  auto locator = source_.locate(fd->get(), name);
+  if (!locator) {
+    return std::unexpected(locator.error());
+  }
+  const NodeId node = intern(parent, *attributes, std::move(*locator), fd);
+  return Entry{.node = node, .attributes = *attributes};
+}
+
+// A handle carries the inode's generation. Where files go by name the birth time tells a recycled
+// inode number; the locators differ with each hard link and each rename.
+bool InodeTable::is_same_file(const Inode& known, const Locator& locator, std::int64_t birth) {
+  if (known.locator.is_handle && locator.is_handle) {
+    return known.locator.key == locator.key;
+  }
+  return known.birth == birth;
+}
+
+NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator,
+                          SharedFd fd) {
+  const SourceIdentity identity = identity_of(attributes);
+  const std::int64_t birth = birth_of(attributes);
+  SharedFd evicted;  // closed after the lock is dropped
+  auto state = state_.lock();
+  if (const auto found = state->by_identity.find(identity); found != state->by_identity.end()) {
+    Inode& known = state->inodes.at(found->second);
+    if (found->second == kRootNode || is_same_file(known, locator, birth)) {
+      ++known.lookups;
+      if (!locator.is_handle && found->second != kRootNode) {
+        known.locator = std::move(locator);  // the name it was seen under last
+        known.parent = parent;
+      }
+      evicted = remember_descriptor(*state, found->second, std::move(fd));
+      return found->second;
+    }
+    // The number was recycled: the old inode lives on under its node until it is forgotten.
+    state->by_identity.erase(found);
+  }
+  const NodeId node{++state->last_node};
+  state->inodes.emplace(node, Inode{.identity = identity,
+                                    .locator = std::move(locator),
+                                    .parent = parent,
+                                    .birth = birth,
+                                    .lookups = 1,
+                                    .version = 0});
+  state->by_identity.emplace(identity, node);
+  evicted = remember_descriptor(*state, node, std::move(fd));
+  return node;
+}
+
+void InodeTable::forget(NodeId node, std::uint64_t count) {
+  SharedFd dropped;  // closed after the lock is dropped
+  auto state = state_.lock();
+  const auto found = state->inodes.find(node);
+  if (node == kRootNode || found == state->inodes.end()) {
+    return;
+  }
+  Inode& inode = found->second;
+  inode.lookups -= std::min(count, inode.lookups);
+  if (inode.lookups > 0) {
+    return;
+  }
+  if (const auto known = state->by_identity.find(inode.identity);
+      known != state->by_identity.end() && known->second == node) {
+    state->by_identity.erase(known);
+  }
+  if (const auto cached = state->by_node.find(node); cached != state->by_node.end()) {
+    dropped = std::move(cached->second->second);
+    state->recent.erase(cached->second);
+    state->by_node.erase(cached);
+  }
+  state->inodes.erase(found);
+}
+
+Result<SharedFd> InodeTable::reach(NodeId node) {
+  SharedFd fd;
+  const auto steps = path_to(node, fd);
+  if (!steps) {
+    return std::unexpected(steps.error());
+  }
+  for (const Step& step : *steps | std::views::reverse) {
+    auto next = take(step, fd);
+    if (!next) {
+      return std::unexpected(next.error());
+    }
+    fd = std::move(*next);
+  }
+  return fd;
+}
+
+// Climbs from `node` to the first inode whose descriptor is at hand or that needs no parent, and
+// answers what has to be opened on the way back, the last step first. `start` is where to begin.
+Result<std::vector<InodeTable::Step>> InodeTable::path_to(NodeId node, SharedFd& start) const {
+  std::vector<Step> steps;
+  auto state = state_.lock();
+  while (node != kRootNode) {
+    start = find_descriptor(*state, node);
+    if (start) {
+      return steps;
+    }
+    const auto found = state->inodes.find(node);
+    // A cycle of parents can arise where directories are moved on the source; no honest chain is
+    // longer than the table.
+    if (found == state->inodes.end() || steps.size() > state->inodes.size()) {
+      return std::unexpected(stale());
+    }
+    const Inode& inode = found->second;
+    steps.push_back(
+        {.node = node, .identity = inode.identity, .locator = inode.locator, .birth = inode.birth});
+    if (inode.locator.is_handle) {
+      return steps;
+    }
+    node = inode.parent;
+  }
+  start = source_.root();
+  return steps;
+}
+
+Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
+  auto opened = source_.open_located(step.locator, parent ? parent->get() : -1);
+  if (!opened) {
+    // A name that is gone says nothing of the inode, which may live on under another one.
+    return std::unexpected(opened.error().errnum() == ENOENT ? stale() : opened.error());
+  }
+  auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
+  if (!step.locator.is_handle) {
+    const auto attributes = Source::attributes(fd->get());
+    if (!attributes) {
+      return std::unexpected(attributes.error());
+    }
+    if (identity_of(*attributes) != step.identity || birth_of(*attributes) != step.birth) {
+      return std::unexpected(stale());
+    }
+  }
+  SharedFd evicted;  // closed after the lock is dropped
+  auto state = state_.lock();
+  if (state->inodes.contains(step.node)) {
+    evicted = remember_descriptor(*state, step.node, fd);
+  }
+  return fd;
+}
+
+SharedFd InodeTable::find_descriptor(State& state, NodeId node) {
+  const auto cached = state.by_node.find(node);
+  if (cached == state.by_node.end()) {
+    return nullptr;
+  }
+  state.recent.splice(state.recent.begin(), state.recent, cached->second);
+  return cached->second->second;
+}
+
+// Answers the descriptor that had to make room, for the caller to drop without the lock.
+SharedFd InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd) const {
+  if (const auto cached = state.by_node.find(node); cached != state.by_node.end()) {
+    state.recent.splice(state.recent.begin(), state.recent, cached->second);
+    return std::exchange(cached->second->second, std::move(fd));
+  }
+  state.recent.emplace_front(node, std::move(fd));
+  state.by_node.emplace(node, state.recent.begin());
+  if (state.recent.size() <= max_descriptors_) {
+    return nullptr;
+  }
+  SharedFd evicted = std::move(state.recent.back().second);
+  state.by_node.erase(state.recent.back().first);
+  state.recent.pop_back();
+  return evicted;
+}
+
+bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {
+  auto state = state_.lock();
+  const auto found = state->inodes.find(node);
+  if (found == state->inodes.end()) {
+    return false;
+  }
+  return std::exchange(found->second.version, version) == version && version != 0;
+}
+
+std::size_t InodeTable::size() const { return state_.lock()->inodes.size(); }
+
+}  // namespace mmapdirfs

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <unordered_map>
+#include <vector>
+
+#include "fs/source.h"
+#include "fs/types.h"
+#include "support/guarded.h"
+
+namespace mmapdirfs {
+
+// The inodes that the kernel knows, and how to reach each on the source.
+//
+// An inode is known by its identity on the source, so hard links share a node. It costs a record
+// and no descriptor: a bounded cache holds the O_PATH descriptors used last; the others are opened
+// again by file handle or, where handles aren't allowed, by parent and name with the identity
+// checked. The kernel's lookup counts decide when a record goes; the root's never does.
+//
+// Any thread may call. One lock, held across no system call.
+class InodeTable {
+ public:
+  // `source` must outlive the table. Holds `descriptors` O_PATH descriptors at most.
+  InodeTable(const Source& source, const Attributes& root, std::size_t descriptors);
+
+  // Finds `name` in a directory, raising its lookup count by one.
+  Result<Entry> lookup(NodeId parent, int parent_fd, const char* name);
+
+  // Takes `count` lookups back.
+  void forget(NodeId node, std::uint64_t count);
+
+  // A descriptor of the inode, good for fstat, openat and reopening but perhaps not for reading.
+  // ESTALE when the file is gone from the source, or the node was never known.
+  Result<SharedFd> reach(NodeId node);
+
+  // True when the file's version (see fs/file_version.h) is the one remembered at the last call
+  // for this node; remembers `version` in its place. Zero is no version and equals nothing.
+  bool exchange_version(NodeId node, std::uint64_t version);
+
+  std::size_t size() const;
+
+ private:
+  struct Inode {
+    SourceIdentity identity;
+    Locator locator;
+    NodeId parent;  // for a locator by name
+    std::int64_t birth;
+    std::uint64_t lookups;
+    std::uint64_t version;
+  };
+
+  // What reach() needs of an inode once the lock is dropped.
+  struct Step {
+    NodeId node;
+    SourceIdentity identity;
+    Locator locator;
+    std::int64_t birth;
+  };
+
+  using Descriptors = std::list<std::pair<NodeId, SharedFd>>;
+
+  struct State {
+    std::unordered_map<NodeId, Inode> inodes;
+    std::unordered_map<SourceIdentity, NodeId> by_identity;
+    Descriptors recent;  // most recently used first
+    std::unordered_map<NodeId, Descriptors::iterator> by_node;
+    std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
+  };
+
+  static bool is_same_file(const Inode& known, const Locator& locator, std::int64_t birth);
+  static SharedFd find_descriptor(State& state, NodeId node);
+
+  NodeId intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
+  SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;
+  Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;
+  Result<SharedFd> take(const Step& step, const SharedFd& parent);
+
+  const Source& source_;
+  const std::size_t max_descriptors_;
+  mutable mmapdir::Guarded<State> state_;
+};
+
+}  // namespace mmapdirfs

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "fs/open_inode.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace mmapdirfs {
+namespace {
+
+Result<ReadView> read_plainly(int fd, std::uint64_t offset, std::size_t length,
+                              std::vector<std::byte>& scratch) {
+  scratch.resize(std::max(scratch.size(), length));
+  std::size_t done = 0;
+  while (done < length) {
+    const ssize_t n =
+        ::pread(fd, scratch.data() + done, length - done, static_cast<off_t>(offset + done));
+    if (n > 0) {
+      done += static_cast<std::size_t>(n);
+    } else if (n == 0) {
+      break;
+    } else if (errno != EINTR) {
+      return std::unexpected(Error::from_errno(errno, "read"));
+    }
+  }
+  return ReadView{.bytes = std::span(scratch).first(done), .owner = nullptr};
+}
+
+}  // namespace
+
+Result<ReadView> OpenInode::read(std::uint64_t offset, std::size_t length,
+                                 std::vector<std::byte>& scratch) {
+  if (path_ != ReadPath::kMapped) {
+    return read_plainly(fd_->get(), offset, length, scratch);
+  }
+  // The size must be the present one: a mapping doesn't shrink with its file, and what lies beyond
+  // the end on its last page would be read as zeros.
+  struct stat now{};
+  if (::fstat(fd_->get(), &now) != 0) {
+    return std::unexpected(Error::from_errno(errno, "stat"));
+  }
+  const auto size = static_cast<std::uint64_t>(now.st_size);
+  if (offset >= size) {
+    return ReadView{};
+  }
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - offset));
+  if (auto mapping = mapping_of(offset + count)) {
+    const auto bytes = mapping->bytes().subspan(static_cast<std::size_t>(offset), count);
+    return ReadView{.bytes = bytes, .owner = std::move(mapping)};
+  }
+  return read_plainly(fd_->get(), offset, length, scratch);
+}
+
+// A mapping that reaches to `end` at least, or null: the cache counts what it refused.
+mmapdir::MappingRef OpenInode::mapping_of(std::uint64_t end) {
+  if (auto mapping = *mapping_.lock(); mapping && mapping->bytes().size() >= end) {
+    return mapping;
+  }
+  auto acquired = cache_.acquire(fd_->get());
+  if (!acquired || (*acquired)->bytes().size() < end) {
+    return nullptr;
+  }
+  // The lock's holder keeps the old mapping alive until here; unmapping waits for no reader.
+  const mmapdir::MappingRef replaced = std::exchange(*mapping_.lock(), *acquired);
+  return *std::move(acquired);
+}
+
+std::shared_ptr<OpenInode> OpenInodes::find(NodeId node) const {
+  auto inodes = inodes_.lock();
+  const auto found = inodes->find(node);
+  return found == inodes->end() ? nullptr : found->second.inode.lock();
+}
+
+std::shared_ptr<std::mutex> OpenInodes::creation_of(NodeId node) {
+  return (*inodes_.lock())[node].creating;
+}
+
+void OpenInodes::prune(NodeId node) {
+  auto inodes = inodes_.lock();
+  const auto found = inodes->find(node);
+  // Whoever is about to open it holds `creating`, taken under the lock that is held here.
+  if (found != inodes->end() && found->second.inode.expired() &&
+      found->second.creating.use_count() == 1) {
+    inodes->erase(found);
+  }
+}
+
+}  // namespace mmapdirfs

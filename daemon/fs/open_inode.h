@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "fs/backing_registry.h"
+#include "fs/types.h"
+#include "mmapdir/mapping_cache.h"
+#include "support/guarded.h"
+
+namespace mmapdirfs {
+
+// A regular file that is open at least once: the one descriptor, read path, registration and
+// mapping that all its handles share. The path can't change while any handle is left: the kernel
+// answers EIO to an inode opened in two ways at once.
+//
+// A resource type. Any thread may call.
+class OpenInode {
+ public:
+  OpenInode(UniqueFd fd, ReadPath path, Backing backing, mmapdir::MappingCache& cache)
+      : fd_(std::make_shared<const UniqueFd>(std::move(fd))),
+        path_(path),
+        backing_(std::move(backing)),
+        cache_(cache) {}
+
+  const SharedFd& fd() const { return fd_; }
+  ReadPath path() const { return path_; }
+  BackingId backing() const { return backing_.id(); }
+
+  // Up to `length` bytes from `offset`; fewer at the end of the file as it is now. `scratch` is
+  // filled where no mapping is to be had, and must then outlive the view.
+  //
+  // HAZARD: mapped bytes can vanish (see mmapdir::Mapping): hand them to the kernel to copy, or
+  // copy them under mmapdir::guarded_copy.
+  Result<ReadView> read(std::uint64_t offset, std::size_t length, std::vector<std::byte>& scratch);
+
+ private:
+  mmapdir::MappingRef mapping_of(std::uint64_t end);
+
+  const SharedFd fd_;
+  const ReadPath path_;
+  const Backing backing_;
+  mmapdir::MappingCache& cache_;
+  mmapdir::Guarded<mmapdir::MappingRef> mapping_;
+};
+
+// The inodes that are open. Any thread may call; concurrent first opens of one inode make one
+// OpenInode, and no lock but that inode's own is held while it is made.
+class OpenInodes {
+ public:
+  // The open inode of `node`, made by `create` (-> Result<std::shared_ptr<OpenInode>>) if there is
+  // none.
+  template <class Create>
+  Result<std::shared_ptr<OpenInode>> open(NodeId node, Create create) {
+    const auto creating = creation_of(node);
+    const std::unique_lock turn(*creating);
+    if (auto known = find(node)) {
+      return known;
+    }
+    auto created = create();
+    if (created) {
+      inodes_.lock()->at(node).inode = *created;
+    }
+    return created;
+  }
+
+  // Null where `node` isn't open.
+  std::shared_ptr<OpenInode> find(NodeId node) const;
+
+  // Forgets `node` if its last handle is gone. Call after dropping a handle.
+  void prune(NodeId node);
+
+ private:
+  struct Slot {
+    std::shared_ptr<std::mutex> creating = std::make_shared<std::mutex>();
+    std::weak_ptr<OpenInode> inode;
+  };
+
+  std::shared_ptr<std::mutex> creation_of(NodeId node);
+
+  mutable mmapdir::Guarded<std::unordered_map<NodeId, Slot>> inodes_;
+};
+
+}  // namespace mmapdirfs

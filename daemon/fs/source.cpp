@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace mmapdirfs {
+namespace {
+
+constexpr int kPathFlags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+
+// Room for the largest handle beside its header, aligned as the kernel's structure is.
+struct HandleBuffer {
+  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
+
+  file_handle* get() { return reinterpret_cast<file_handle*>(storage.data()); }
+};
+
+int open_without_crossing(int directory, const char* name) {
+  open_how how{};
+  how.flags = kPathFlags;
+  how.resolve = RESOLVE_NO_XDEV;
+  return static_cast<int>(::syscall(SYS_openat2, directory, name, &how, sizeof how));
+}
+
+// Fails with EOPNOTSUPP where the file system has no handles.
+Result<Locator> handle_of(int fd, int& mount_id) {
+  HandleBuffer buffer;
+  file_handle* handle = buffer.get();
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  if (::name_to_handle_at(fd, "", handle, &mount_id, AT_EMPTY_PATH) != 0) {
+    return std::unexpected(Error::from_errno(errno, "take the file handle"));
+  }
+  Locator locator{.key = {}, .is_handle = true};
+  locator.key.append(reinterpret_cast<const char*>(&handle->handle_type),
+                     sizeof handle->handle_type);
+  locator.key.append(reinterpret_cast<const char*>(handle->f_handle), handle->handle_bytes);
+  return locator;
+}
+
+Result<UniqueFd> open_handle(int mount, const std::string& key) {
+  HandleBuffer buffer;
+  file_handle* handle = buffer.get();
+  std::memcpy(&handle->handle_type, key.data(), sizeof handle->handle_type);
+  handle->handle_bytes = static_cast<unsigned>(key.size() - sizeof handle->handle_type);
+  std::memcpy(handle->f_handle, key.data() + sizeof handle->handle_type, handle->handle_bytes);
+  UniqueFd fd(::open_by_handle_at(mount, handle, O_PATH | O_CLOEXEC));
+  if (!fd) {
+    return std::unexpected(Error::from_errno(errno, "open by handle"));
+  }
+  return fd;
+}
+
+}  // namespace
+
+Source::Source(UniqueFd root, UniqueFd proc_self_fd)
+    : root_(std::make_shared<const UniqueFd>(std::move(root))),
+      proc_self_fd_(std::move(proc_self_fd)) {}
+
+Result<Source> Source::open(UniqueFd root) {
+  UniqueFd proc(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) {
+    return std::unexpected(Error::from_errno(errno, "open", "/proc/self/fd"));
+  }
+  Source source(std::move(root), std::move(proc));
+  source.has_handles_ = source.probe_handles();
+  return source;
+}
+
+bool Source::probe_handles() {
+  const auto handle = handle_of(root_->get(), root_mount_id_);
+  return handle && open_handle(root_->get(), handle->key).has_value();
+}
+
+Result<UniqueFd> Source::open_child(int directory, const char* name) const {
+  UniqueFd fd(open_without_crossing(directory, name));
+  if (fd) {
+    return fd;
+  }
+  if (errno == EXDEV || errno == ENOSYS) {
+    return open_across_mount(directory, name);
+  }
+  return std::unexpected(Error::from_errno(errno, "look up", name));
+}
+
+Result<UniqueFd> Source::open_across_mount(int directory, const char* name) const {
+  UniqueFd fd(::openat(directory, name, kPathFlags));
+  if (!fd) {
+    return std::unexpected(Error::from_errno(errno, "look up", name));
+  }
+  // DONT_SYNC answers from what the kernel knows: asking our own mount would wait for ourselves.
+  Attributes found{};
+  if (::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) != 0) {
+    return std::unexpected(Error::from_errno(errno, "stat", name));
+  }
+  if (refused_device_ != 0 && device_of(found) == refused_device_) {
+    return std::unexpected(Error::from_errno(ELOOP, "look up our own mount at", name));
+  }
+  return fd;
+}
+
+Result<UniqueFd> Source::open_located(const Locator& locator, int parent) const {
+  if (locator.is_handle) {
+    return open_handle(root_->get(), locator.key);
+  }
+  return open_child(parent, locator.key.c_str());
+}
+
+Result<Locator> Source::locate(int fd, const char* name) const {
+  if (has_handles_) {
+    int mount_id = -1;
+    auto handle = handle_of(fd, mount_id);
+    // A handle is opened through the root's mount: another mount's files go by name.
+    if (handle && mount_id == root_mount_id_) {
+      return handle;
+    }
+  }
+  return Locator{.key = name, .is_handle = false};
+}
+
+Result<UniqueFd> Source::reopen(int fd, int flags) const {
+  UniqueFd opened(::openat(proc_self_fd_.get(), std::to_string(fd).c_str(), flags | O_CLOEXEC));
+  if (!opened) {
+    return std::unexpected(Error::from_errno(errno, "open"));
+  }
+  return opened;
+}
+
+Result<Attributes> Source::attributes(int fd) {
+  Attributes attributes{};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &attributes) != 0) {
+    return std::unexpected(Error::from_errno(errno, "stat"));
+  }
+  return attributes;
+}
+
+dev_t device_of(const Attributes& attributes) {
+  return ::makedev(attributes.stx_dev_major, attributes.stx_dev_minor);
+}
+
+ProcPath::ProcPath(int fd) : text_("/proc/self/fd/" + std::to_string(fd)) {}
+
+}  // namespace mmapdirfs

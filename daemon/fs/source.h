@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "fs/types.h"
+
+namespace mmapdirfs {
+
+// How to find a known file on the source again without holding a descriptor of it.
+struct Locator {
+  // A file handle (name_to_handle_at: its type, then its bytes) or a name in the parent.
+  std::string key;
+  bool is_handle;
+};
+
+// The source directory and the ways to reach files beneath it. Nothing here follows a symlink or
+// puts a path together, so nothing leaves the source and no path is too long.
+//
+// A resource type: owns the root's descriptor. All methods may be called from any thread.
+class Source {
+ public:
+  // `root` is a directory open for reading. Fails where /proc isn't there to reopen files through.
+  static Result<Source> open(UniqueFd root);
+
+  // The root, open for reading.
+  const SharedFd& root() const { return root_; }
+
+  // True where files are found again by handle (this needs CAP_DAC_READ_SEARCH), which also tells
+  // a recycled inode number from the file that had it before.
+  bool has_handles() const { return has_handles_; }
+
+  // From now on a file of this device is refused with ELOOP: our own mount, seen through the
+  // source. Reading it would wait for ourselves. Call it before the first request is served.
+  void refuse_device(dev_t device) { refused_device_ = device; }
+
+  // An O_PATH descriptor of a directory's entry, itself and never what it links to.
+  Result<UniqueFd> open_child(int directory, const char* name) const;
+
+  // The same file again, found by its locator. `parent` is its directory; only a locator by name
+  // needs it. The caller checks that it is still the same file.
+  Result<UniqueFd> open_located(const Locator& locator, int parent) const;
+
+  Result<Locator> locate(int fd, const char* name) const;
+
+  // A descriptor of an O_PATH descriptor's file, open with `flags`.
+  Result<UniqueFd> reopen(int fd, int flags) const;
+
+  static Result<Attributes> attributes(int fd);
+
+ private:
+  Source(UniqueFd root, UniqueFd proc_self_fd);
+
+  bool probe_handles();
+  Result<UniqueFd> open_across_mount(int directory, const char* name) const;
+
+  SharedFd root_;
+  UniqueFd proc_self_fd_;
+  int root_mount_id_ = -1;
+  bool has_handles_ = false;
+  dev_t refused_device_ = 0;
+};
+
+// The device of a file, as stat has it.
+dev_t device_of(const Attributes& attributes);
+
+// "/proc/self/fd/N": names an open file, also an O_PATH one, to a call that takes only a path.
+class ProcPath {
+ public:
+  explicit ProcPath(int fd);
+  const char* c_str() const { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace mmapdirfs

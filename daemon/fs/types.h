@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "mmapdir/result.h"
+#include "support/unique_fd.h"
+
+// The words that the file system and its adapter share. Everything here is a value type.
+namespace mmapdirfs {
+
+using mmapdir::Error;
+using mmapdir::Result;
+using mmapdir::UniqueFd;
+
+// A descriptor that several requests may use at once; it is closed with its last user.
+using SharedFd = std::shared_ptr<const UniqueFd>;
+
+// An inode as the kernel names it: a generated number, never a pointer and never used twice.
+enum class NodeId : std::uint64_t {};
+inline constexpr NodeId kNoNode{0};
+inline constexpr NodeId kRootNode{1};  // FUSE_ROOT_ID of the FUSE protocol
+
+// An open file or directory as the kernel names it: a generated number, never used twice.
+enum class HandleId : std::uint64_t {};
+
+// A source file registered with the kernel for passthrough.
+enum class BackingId : std::uint32_t {};
+inline constexpr BackingId kNoBacking{0};
+
+// A file on the source, as stat names it. It can be recycled once the file is deleted and closed.
+struct SourceIdentity {
+  dev_t device;
+  ino_t inode;
+  bool operator==(const SourceIdentity&) const = default;
+};
+
+// Attributes in the kernel's own form, since it alone holds the birth time. stx_ino is the number
+// that the mount shows (see InodeNumbers).
+using Attributes = struct statx;
+
+// A name that was found: its inode, whose lookup count was raised by one, and its attributes.
+struct Entry {
+  NodeId node;
+  Attributes attributes;
+};
+
+// How a file's bytes reach the reader; see README, "Read paths".
+enum class ReadPath { kPassthrough, kMapped, kPlain };
+
+// What open answered. `backing` is set in the passthrough path and there alone.
+struct OpenedFile {
+  HandleId handle;
+  ReadPath path;
+  BackingId backing;
+  bool keep_pages;  // the pages that the kernel already has are this file's present bytes
+};
+
+// Bytes to answer a read with, and what keeps them alive until the answer has left.
+struct ReadView {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+}  // namespace mmapdirfs
+
+template <>
+struct std::hash<mmapdirfs::SourceIdentity> {
+  std::size_t operator()(const mmapdirfs::SourceIdentity& identity) const noexcept {
+    // Inode numbers are dense: spread them with the golden ratio's bits (Knuth, TAOCP 3, 6.4).
+    return (identity.inode ^ (identity.device << 48U)) * 0x9E3779B97F4A7C15ULL;
+  }
+};

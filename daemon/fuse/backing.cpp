@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/backing.h"
+
+#include <linux/ioctl.h>
+#include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+namespace mmapdirfs {
+namespace {
+
+// From the kernel's include/uapi/linux/fuse.h, protocol 7.40 (Linux 6.9); Debian 12's header is
+// older. libfuse's own wrapper logs the errno and drops it.
+struct BackingMap {
+  std::int32_t fd;
+  std::uint32_t flags;
+  std::uint64_t padding;
+};
+constexpr unsigned kDeviceMagic = 229;
+constexpr unsigned long kBackingOpen = _IOW(kDeviceMagic, 1, BackingMap);
+constexpr unsigned long kBackingClose = _IOW(kDeviceMagic, 2, std::uint32_t);
+
+}  // namespace
+
+Result<BackingId> DeviceBackings::open(int fd) {
+  BackingMap map{.fd = fd, .flags = 0, .padding = 0};
+  const int id = ::ioctl(device_, kBackingOpen, &map);
+  if (id <= 0) {
+    return std::unexpected(Error::from_errno(id < 0 ? errno : EIO, "register for passthrough"));
+  }
+  return BackingId{static_cast<std::uint32_t>(id)};
+}
+
+void DeviceBackings::close(BackingId id) {
+  auto number = static_cast<std::uint32_t>(id);
+  if (::ioctl(device_, kBackingClose, &number) != 0) {
+    spdlog::warn("passthrough: close id {}: {}", number, std::strerror(errno));
+  }
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/reply.h"
+
+#include <sys/sysmacros.h>
+
+namespace mmapdirfs {
+namespace {
+
+timespec to_timespec(const statx_timestamp& time) {
+  return {.tv_sec = time.tv_sec, .tv_nsec = static_cast<long>(time.tv_nsec)};
+}
+
+}  // namespace
+
+struct stat to_stat(const Attributes& attributes) {
+  struct stat result{};
+  result.st_ino = attributes.stx_ino;
+  result.st_mode = attributes.stx_mode;
+  result.st_nlink = attributes.stx_nlink;
+  result.st_uid = attributes.stx_uid;
+  result.st_gid = attributes.stx_gid;
+  result.st_rdev = ::makedev(attributes.stx_rdev_major, attributes.stx_rdev_minor);
+  result.st_size = static_cast<off_t>(attributes.stx_size);
+  result.st_blksize = attributes.stx_blksize;
+  result.st_blocks = static_cast<blkcnt_t>(attributes.stx_blocks);
+  result.st_atim = to_timespec(attributes.stx_atime);
+  result.st_mtim = to_timespec(attributes.stx_mtime);
+  result.st_ctim = to_timespec(attributes.stx_ctime);
+  return result;
+}
+
+double seconds(std::chrono::milliseconds timeout) {
+  return std::chrono::duration<double>(timeout).count();
+}
+
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
+  fuse_entry_param param{};
+  param.ino = static_cast<fuse_ino_t>(entry.node);
+  param.attr = to_stat(entry.attributes);
+  param.attr_timeout = seconds(policy.timeout);
+  param.entry_timeout = param.attr_timeout;
+  return param;
+}
+
+bool DirectoryReply::add(const DirectoryEntry& name, const Entry* entry) {
+  const auto room = buffer_.subspan(used_);
+  const auto next = static_cast<off_t>(name.next);
+  // Node 0 names an entry without making the kernel look at it.
+  fuse_entry_param param{};
+  if (entry != nullptr) {
+    param = to_entry_param(*entry, policy_);
+  } else {
+    param.attr.st_ino = name.inode;
+    param.attr.st_mode = name.type;
+  }
+  const std::size_t need =
+      form_ == Form::kEntries
+          ? fuse_add_direntry_plus(req_, room.data(), room.size(), name.name, &param, next)
+          : fuse_add_direntry(req_, room.data(), room.size(), name.name, &param.attr, next);
+  if (need > room.size()) {
+    return false;
+  }
+  used_ += need;
+  return true;
+}
+
+}  // namespace mmapdirfs

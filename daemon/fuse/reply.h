@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "fuse/adapter.h"
+
+namespace mmapdirfs {
+
+// The file system's values in libfuse's form.
+
+struct stat to_stat(const Attributes& attributes);
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy);
+double seconds(std::chrono::milliseconds timeout);
+
+// A READDIR or READDIRPLUS answer of at most `size` bytes. Borrows everything.
+class DirectoryReply final : public DirectorySink {
+ public:
+  enum class Form { kNames, kEntries };
+
+  DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, std::span<char> buffer)
+      : req_(req), form_(form), policy_(policy), buffer_(buffer) {}
+
+  bool add(const DirectoryEntry& name, const Entry* entry) override;
+
+  std::span<const char> bytes() const { return buffer_.first(used_); }
+
+ private:
+  fuse_req_t req_;
+  const Form form_;
+  const CachePolicy& policy_;
+  std::span<char> buffer_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace mmapdirfs

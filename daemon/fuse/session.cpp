@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/session.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+namespace mmapdirfs {
+namespace {
+
+void forward_log(fuse_log_level level, const char* format, va_list arguments) {
+  std::array<char, 1024> text{};
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string_view line(text.data());
+  while (line.ends_with('\n')) {
+    line.remove_suffix(1);
+  }
+  if (level <= FUSE_LOG_ERR) {
+    spdlog::error("{}", line);
+  } else {
+    spdlog::debug("{}", line);
+  }
+}
+
+std::string escape_commas(std::string_view option) {
+  std::string escaped;
+  for (const char c : option) {
+    if (c == ',' || c == '\\') {
+      escaped.push_back('\\');
+    }
+    escaped.push_back(c);
+  }
+  return escaped;
+}
+
+struct Arguments {
+  fuse_args args = FUSE_ARGS_INIT(0, nullptr);
+
+  Arguments() = default;
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+  ~Arguments() { fuse_opt_free_args(&args); }
+
+  bool add(const std::string& argument) { return fuse_opt_add_arg(&args, argument.c_str()) == 0; }
+};
+
+struct RequestBuffer {
+  fuse_buf buffer{};
+
+  RequestBuffer() = default;
+  RequestBuffer(const RequestBuffer&) = delete;
+  RequestBuffer& operator=(const RequestBuffer&) = delete;
+  ~RequestBuffer() { std::free(buffer.mem); }
+};
+
+}  // namespace
+
+Result<Session> Session::create(Adapter& adapter, const std::vector<std::string>& mount_options) {
+  fuse_set_log_func(forward_log);
+  Arguments arguments;
+  bool complete = arguments.add("mmapdirfs");
+  for (const auto& option : mount_options) {
+    complete = complete && arguments.add("-o" + escape_commas(option));
+  }
+  if (!complete) {
+    return std::unexpected(Error::from_errno(ENOMEM, "prepare the mount options"));
+  }
+  fuse_session* session = fuse_session_new(&arguments.args, &Adapter::operations(),
+                                           sizeof(fuse_lowlevel_ops), &adapter);
+  if (session == nullptr) {
+    return std::unexpected(Error::from_errno(EINVAL, "set up the FUSE session"));
+  }
+  return Session(session);
+}
+
+Session::~Session() {
+  if (session_) {
+    fuse_remove_signal_handlers(session_.get());
+    fuse_session_unmount(session_.get());
+  }
+}
+
+Result<void> Session::mount(const std::string& mountpoint) {
+  if (fuse_set_signal_handlers(session_.get()) != 0) {
+    return std::unexpected(Error::from_errno(EINVAL, "set signal handlers"));
+  }
+  if (fuse_session_mount(session_.get(), mountpoint.c_str()) != 0) {
+    return std::unexpected(Error::from_errno(EIO, "mount on", mountpoint));
+  }
+  return answer_init();
+}
+
+// INIT is always the first request. Serving it here, alone, lets the read path be chosen and tried
+// before anybody can ask for a file.
+Result<void> Session::answer_init() {
+  RequestBuffer request;
+  int received = 0;
+  do {
+    received = fuse_session_receive_buf(session_.get(), &request.buffer);
+  } while (received == -EINTR && fuse_session_exited(session_.get()) == 0);
+  if (received <= 0) {
+    return std::unexpected(
+        Error::from_errno(received < 0 ? -received : ENODEV, "talk to the kernel"));
+  }
+  fuse_session_process_buf(session_.get(), &request.buffer);
+  if (fuse_session_exited(session_.get()) != 0) {
+    return std::unexpected(Error::from_errno(EPROTO, "agree with the kernel on the FUSE protocol"));
+  }
+  return {};
+}
+
+Result<void> Session::serve(unsigned threads) {
+  const std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(
+      fuse_loop_cfg_create(), fuse_loop_cfg_destroy);
+  if (!config) {
+    return std::unexpected(Error::from_errno(ENOMEM, "prepare to serve"));
+  }
+  fuse_loop_cfg_set_max_threads(config.get(), threads);
+  fuse_loop_cfg_set_idle_threads(config.get(), threads);
+  const int result = fuse_session_loop_mt(session_.get(), config.get());
+  // A positive result is the signal that ended the loop.
+  if (result < 0) {
+    return std::unexpected(Error::from_errno(-result, "serve"));
+  }
+  return {};
+}
+
+}  // namespace mmapdirfs

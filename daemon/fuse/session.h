@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fuse/adapter.h"
+
+namespace mmapdirfs {
+
+// A mount and its connection to the kernel. Unmounts and disconnects when it goes, whatever
+// happened. A resource type; one at a time in a process, since libfuse's signal handlers are.
+class Session {
+ public:
+  // `mount_options` are the kernel's and libfuse's, unescaped ("fsname=/a,b", "ro"). Nothing is
+  // mounted yet. The adapter is borrowed.
+  static Result<Session> create(Adapter& adapter, const std::vector<std::string>& mount_options);
+
+  Session(Session&&) = default;
+  Session& operator=(Session&&) = delete;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Mounts and answers the kernel's INIT; afterwards the adapter knows the kernel's features, and
+  // no other request was served yet. libfuse and fusermount3 log the cause of a failure.
+  Result<void> mount(const std::string& mountpoint);
+
+  // Serves requests with up to `threads` threads until the mount is taken away or a SIGINT,
+  // SIGTERM or SIGHUP arrives.
+  Result<void> serve(unsigned threads);
+
+  // /dev/fuse; borrowed.
+  int device() const { return fuse_session_fd(session_.get()); }
+
+ private:
+  struct Destroy {
+    void operator()(fuse_session* session) const { fuse_session_destroy(session); }
+  };
+
+  explicit Session(fuse_session* session) : session_(session) {}
+  Result<void> answer_init();
+
+  std::unique_ptr<fuse_session, Destroy> session_;
+};
+
+}  // namespace mmapdirfs

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "mount_table.h"
+
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <ranges>
+#include <vector>
+
+namespace mmapdirfs {
+namespace {
+
+bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
+// The kernel writes space, tab, newline and backslash as \ooo.
+std::string unescape(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && text.size() - i > 3 && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
+        is_octal(text[i + 3])) {
+      result.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                         (text[i + 3] - '0')));
+      i += 3;
+    } else {
+      result.push_back(text[i]);
+    }
+  }
+  return result;
+}
+
+// "36 35 98:0 /root /mountpoint rw,noatime master:1 - type source options"
+std::optional<MountEntry> parse_line(std::string_view line) {
+  std::vector<std::string_view> fields;
+  for (const auto field : std::views::split(line, ' ')) {
+    fields.emplace_back(field.begin(), field.end());
+  }
+  const auto separator = std::ranges::find(fields, "-");
+  if (fields.size() < 10 || fields.end() - separator < 3) {
+    return std::nullopt;
+  }
+  unsigned major = 0;
+  unsigned minor = 0;
+  if (std::sscanf(std::string(fields[2]).c_str(), "%u:%u", &major, &minor) != 2) {
+    return std::nullopt;
+  }
+  return MountEntry{.mountpoint = unescape(fields[4]),
+                    .type = unescape(separator[1]),
+                    .source = unescape(separator[2]),
+                    .device = ::makedev(major, minor)};
+}
+
+}  // namespace
+
+std::optional<MountEntry> find_mount_in(std::string_view table, std::string_view mountpoint) {
+  std::optional<MountEntry> found;
+  for (const auto line : std::views::split(table, '\n')) {
+    auto entry = parse_line({line.begin(), line.end()});
+    if (entry && entry->mountpoint == mountpoint) {
+      found = std::move(entry);
+    }
+  }
+  return found;
+}
+
+Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
+  std::ifstream file("/proc/self/mountinfo");
+  if (!file) {
+    return std::unexpected(Error::from_errno(errno, "read", "/proc/self/mountinfo"));
+  }
+  const std::string table(std::istreambuf_iterator<char>(file), {});
+  return find_mount_in(table, mountpoint);
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "fs/types.h"
+
+namespace mmapdirfs {
+
+// The type that our mounts have in the mount table.
+inline constexpr std::string_view kFilesystemType = "fuse.mmapdirfs";
+
+// One line of /proc/self/mountinfo (proc(5)).
+struct MountEntry {
+  std::string mountpoint;
+  std::string type;
+  std::string source;  // fsname, for a FUSE mount
+  dev_t device;
+};
+
+// The topmost mount at a path, compared as text; nothing where nothing is mounted.
+Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint);
+
+// The last line of `table` whose mount point is `mountpoint`. Apart for the tests.
+std::optional<MountEntry> find_mount_in(std::string_view table, std::string_view mountpoint);
+
+}  // namespace mmapdirfs

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/program_options.hpp>
+#include <charconv>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "mount_options.h"
+#include "version.h"
+
+namespace mmapdirfs {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned kMaxThreads = 256;
+constexpr unsigned kMaxMappings = 1U << 30U;
+
+constexpr std::array<std::pair<std::string_view, std::optional<ReadPath>>, 4> kReadPaths = {{
+    {"auto", std::nullopt},
+    {"passthrough", ReadPath::kPassthrough},
+    {"mapped", ReadPath::kMapped},
+    {"plain", ReadPath::kPlain},
+}};
+constexpr std::array<std::pair<std::string_view, CacheMode>, 2> kCacheModes = {{
+    {"auto", CacheMode::kAuto},
+    {"never", CacheMode::kNever},
+}};
+constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
+    {"error", "error"},
+    {"warn", "warning"},
+    {"info", "info"},
+    {"debug", "debug"},
+}};
+
+// The long options that an `-o` list may hold as well.
+constexpr std::array<std::string_view, 5> kDaemonOptions = {"read-path", "cache", "threads",
+                                                            "max-mappings", "log-level"};
+
+// Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
+struct UsageException {
+  std::string message;
+};
+
+template <class Table>
+auto choose(const Table& table, const char* option, const std::string& value) {
+  const auto found = std::ranges::find(table, value, [](const auto& row) { return row.first; });
+  if (found == table.end()) {
+    std::vector<std::string_view> names;
+    std::ranges::transform(table, std::back_inserter(names),
+                           [](const auto& row) { return row.first; });
+    throw UsageException{
+        fmt::format("--{}={}: allowed are {}", option, value, fmt::join(names, ", "))};
+  }
+  return found->second;
+}
+
+unsigned number(const char* option, const std::string& text, unsigned least, unsigned most) {
+  unsigned value = 0;
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || value < least || value > most) {
+    throw UsageException{
+        fmt::format("--{}={}: allowed is a whole number from {} to {}", option, text, least, most)};
+  }
+  return value;
+}
+
+po::options_description visible_options() {
+  po::options_description description("Options", 100, 60);
+  // clang-format off
+  description.add_options()
+    ("foreground,f", "stay in front; log to stderr")
+    ("option,o", po::value<std::string>()->value_name("OPT[,OPT...]"),
+     "mount options, as in fstab: ro, allow_other, fsname=NAME, ... and the options below "
+     "without their dashes (see mmapdirfs(1))")
+    ("read-path", po::value<std::string>()->value_name("PATH"),
+     "auto (default), passthrough, mapped or plain")
+    ("cache", po::value<std::string>()->value_name("MODE"),
+     "auto (default): names and attributes for a second, pages while a file is unchanged; "
+     "never: nothing, so that memory holds each page once")
+    ("threads", po::value<std::string>()->value_name("N"),
+     "threads that serve requests, at most: 1 to 256 (default 16)")
+    ("max-mappings", po::value<std::string>()->value_name("N"),
+     "files mapped at once, at most (default: half of vm.max_map_count)")
+    ("log-level", po::value<std::string>()->value_name("LEVEL"),
+     "error, warn, info (default) or debug")
+    ("help,h", "print this text")
+    ("version,V", "print the version");
+  // clang-format on
+  return description;
+}
+
+std::string help_text() {
+  std::ostringstream text;
+  text << "Usage: mmapdirfs [options] SOURCE MOUNTPOINT\n\n"
+          "Mounts the directory SOURCE on MOUNTPOINT, read through a shared cache of memory\n"
+          "mappings. In this version the mount is read-only.\n\n"
+       << visible_options() << "\nTo unmount: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT\n";
+  return text.str();
+}
+
+bool is_daemon_option(std::string_view option) {
+  return std::ranges::find(kDaemonOptions, option.substr(0, option.find('='))) !=
+         kDaemonOptions.end();
+}
+
+// Turns an `-o` list into arguments of their own, so that an option means, and is checked, the
+// same wherever it stands.
+void expand_list(std::string_view list, std::vector<std::string>& arguments) {
+  for (const auto& option : split_mount_options(list)) {
+    arguments.push_back(is_daemon_option(option) ? "--" + option : "--mount-option=" + option);
+  }
+}
+
+std::vector<std::string> expand(const std::vector<std::string>& arguments) {
+  std::vector<std::string> expanded;
+  for (auto it = arguments.begin(); it != arguments.end(); ++it) {
+    if (*it == "--") {
+      expanded.insert(expanded.end(), it, arguments.end());
+      break;
+    }
+    if (*it == "-o" || *it == "--option") {
+      if (++it == arguments.end()) {
+        throw UsageException{"-o: a list of mount options is missing"};
+      }
+      expand_list(*it, expanded);
+    } else if (it->starts_with("-o")) {
+      expand_list(std::string_view(*it).substr(2), expanded);
+    } else if (it->starts_with("--option=")) {
+      expand_list(std::string_view(*it).substr(9), expanded);
+    } else {
+      expanded.push_back(*it);
+    }
+  }
+  return expanded;
+}
+
+po::variables_map parse(const std::vector<std::string>& arguments) {
+  po::options_description all = visible_options();
+  all.add_options()("mount-option", po::value<std::vector<std::string>>()->composing())(
+      "path", po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add("path", -1);
+  namespace style = po::command_line_style;
+  po::variables_map values;
+  po::store(po::command_line_parser(expand(arguments))
+                .options(all)
+                .positional(positional)
+                .style(style::unix_style & ~style::allow_guessing)
+                .run(),
+            values);
+  return values;
+}
+
+void take_paths(const po::variables_map& values, Options& options) {
+  std::vector<std::string> paths;
+  if (values.contains("path")) {
+    paths = values["path"].as<std::vector<std::string>>();
+  }
+  if (paths.size() != 2) {
+    throw UsageException{
+        fmt::format("{} given: SOURCE and MOUNTPOINT are needed",
+                    paths.empty() ? "no directory" : fmt::format("{} path(s)", paths.size()))};
+  }
+  options.source = paths[0];
+  options.mountpoint = paths[1];
+}
+
+void take_mount_options(const po::variables_map& values, Options& options) {
+  if (!values.contains("mount-option")) {
+    return;
+  }
+  const auto& given = values["mount-option"].as<std::vector<std::string>>();
+  for (const auto& option : given) {
+    switch (kind_of_mount_option(option)) {
+      case MountOptionKind::kUnknown:
+        throw UsageException{
+            fmt::format("-o {}: no such mount option; allowed are {} and mmapdirfs's own {}",
+                        option, known_mount_options(), fmt::join(kDaemonOptions, ", "))};
+      case MountOptionKind::kPassed:
+        options.mount_options.push_back(option);
+        break;
+      case MountOptionKind::kIgnored:
+        break;
+    }
+  }
+  if (std::ranges::find(given, "rw") != given.end() && options.has_mount_option("ro")) {
+    throw UsageException{"-o ro and -o rw contradict each other: give one"};
+  }
+}
+
+Options to_options(const po::variables_map& values) {
+  Options options;
+  const auto with = [&values](const char* name, auto take) {
+    if (values.contains(name)) {
+      take(values[name].as<std::string>());
+    }
+  };
+  take_paths(values, options);
+  take_mount_options(values, options);
+  options.foreground = values.contains("foreground");
+  with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
+  with("cache", [&](auto& v) { options.cache = choose(kCacheModes, "cache", v); });
+  with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
+  with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
+  with("max-mappings",
+       [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });
+  if (options.read_path && *options.read_path != ReadPath::kMapped && options.max_mappings) {
+    throw UsageException{
+        "--max-mappings and a --read-path that maps nothing contradict each other"};
+  }
+  return options;
+}
+
+}  // namespace
+
+bool Options::has_mount_option(std::string_view name) const {
+  return std::ranges::find(mount_options, name) != mount_options.end();
+}
+
+std::expected<ParsedCommandLine, UsageError> parse_command_line(
+    const std::vector<std::string>& arguments) {
+  try {
+    const auto values = parse(arguments);
+    if (values.contains("help")) {
+      return ParsedCommandLine{.options = {}, .text = TextRequest{help_text()}};
+    }
+    if (values.contains("version")) {
+      return ParsedCommandLine{.options = {}, .text = TextRequest{version_text()}};
+    }
+    return ParsedCommandLine{.options = to_options(values), .text = {}};
+  } catch (const UsageException& error) {
+    return std::unexpected(UsageError{error.message});
+  } catch (const po::error& error) {
+    return std::unexpected(UsageError{error.what()});
+  }
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache_policy.h"
+#include "fs/types.h"
+
+namespace mmapdirfs {
+
+// What the user asked for. Defaults are here and nowhere else.
+struct Options {
+  std::string source;
+  std::string mountpoint;
+
+  // Stay in front and log to stderr, instead of going behind and logging to syslog.
+  bool foreground = false;
+  // How regular files are read; nothing: the fastest that can be had.
+  std::optional<ReadPath> read_path;
+  CacheMode cache = CacheMode::kAuto;
+  // Threads that serve requests at most. They are made as they are needed; sixteen keep a disk's
+  // queue filled while the processors stay busy.
+  unsigned threads = 16;
+  // Files mapped at once; nothing: half of vm.max_map_count.
+  std::optional<unsigned> max_mappings;
+  // One of spdlog's names: error, warning, info, debug.
+  std::string log_level = "info";
+  // For the kernel and libfuse, unescaped and in their order: "allow_other", "fsname=/data".
+  std::vector<std::string> mount_options;
+
+  bool has_mount_option(std::string_view name) const;
+};
+
+// The command line asks for a text rather than for a mount.
+struct TextRequest {
+  std::string text;
+};
+
+// The command line makes no sense; the message says why and what is allowed.
+struct UsageError {
+  std::string message;
+};
+
+struct ParsedCommandLine {
+  std::optional<Options> options;  // set unless `text` is
+  std::optional<TextRequest> text;
+};
+
+// Reads `mmapdirfs [options] SOURCE MOUNTPOINT`; `arguments` are without the program's name. An
+// `-o` list may hold the long options as well, so that they can stand in fstab.
+std::expected<ParsedCommandLine, UsageError> parse_command_line(
+    const std::vector<std::string>& arguments);
+
+}  // namespace mmapdirfs

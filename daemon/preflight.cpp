@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "preflight.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <ranges>
+#include <string_view>
+#include <utility>
+
+#include "mount_table.h"
+
+namespace mmapdirfs {
+namespace {
+
+template <class... Args>
+std::unexpected<StartError> refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return std::unexpected(StartError{fmt::format(format, std::forward<Args>(args)...)});
+}
+
+std::expected<std::string, StartError> canonical_directory(const char* what,
+                                                           const std::string& path) {
+  std::error_code error;
+  const auto canonical = std::filesystem::canonical(path, error);
+  if (error == std::errc::not_connected) {
+    return refuse(
+        "{} '{}': the daemon of the mount there is dead; take it away first: "
+        "fusermount3 -u '{}' (or umount)",
+        what, path, path);
+  }
+  if (error) {
+    return refuse("{} '{}': {}", what, path, error.message());
+  }
+  return canonical.string();
+}
+
+std::expected<UniqueFd, StartError> open_directory(const char* what, const std::string& path,
+                                                   int flags) {
+  UniqueFd fd(::open(path.c_str(), flags | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) {
+    return refuse("{} '{}': {}", what, path, std::strerror(errno));
+  }
+  return fd;
+}
+
+bool same_directory(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Climbs from `inner` to the root, across mounts, and looks for `outer` on the way: paths alone
+// don't tell where bind mounts are about.
+Result<bool> lies_within(int inner, int outer) {
+  struct stat wanted{};
+  struct stat here{};
+  UniqueFd fd(::openat(inner, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fstat(outer, &wanted) != 0 || ::fstat(fd.get(), &here) != 0) {
+    return std::unexpected(Error::from_errno(errno, "stat"));
+  }
+  while (!same_directory(here, wanted)) {
+    UniqueFd parent(::openat(fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat above{};
+    if (!parent || ::fstat(parent.get(), &above) != 0) {
+      return std::unexpected(Error::from_errno(errno, "climb to the parent directory"));
+    }
+    if (same_directory(above, here)) {
+      return false;  // the root is its own parent
+    }
+    fd = std::move(parent);
+    here = above;
+  }
+  return true;
+}
+
+std::expected<void, StartError> check_apart(const MountPlan& plan, int mountpoint) {
+  for (const auto& [inner, outer] :
+       {std::pair(mountpoint, plan.root.get()), std::pair(plan.root.get(), mountpoint)}) {
+    const auto inside = lies_within(inner, outer);
+    if (!inside) {
+      return refuse("compare '{}' and '{}': {}", plan.source, plan.mountpoint,
+                    inside.error().message());
+    }
+    if (*inside) {
+      return refuse(
+          "source '{}' and mount point '{}' lie one inside the other: the daemon would "
+          "wait for itself; mount elsewhere",
+          plan.source, plan.mountpoint);
+    }
+  }
+  return {};
+}
+
+bool is_in_path(std::string_view program) {
+  const char* path = std::getenv("PATH");
+  for (const auto part : std::views::split(std::string_view(path == nullptr ? "" : path), ':')) {
+    const std::filesystem::path directory(part.begin(), part.end());
+    if (::access((directory / program).c_str(), X_OK) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::expected<void, StartError> check_tools() {
+  if (::access("/dev/fuse", F_OK) != 0) {
+    return refuse(
+        "/dev/fuse: {}; load the kernel's module (modprobe fuse) or, in a container, "
+        "hand the device in (--device /dev/fuse)",
+        std::strerror(errno));
+  }
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+    return refuse("/dev/fuse: {}; it has to be readable and writable (mode 0666)",
+                  std::strerror(errno));
+  }
+  if (::geteuid() != 0 && !is_in_path("fusermount3")) {
+    return refuse(
+        "fusermount3 isn't in PATH, and without it only root may mount: install the "
+        "package fuse3");
+  }
+  return {};
+}
+
+// The source of our own mount at the mount point, if there is one.
+std::expected<std::optional<std::string>, StartError> mounted_source(
+    const std::string& mountpoint) {
+  const auto found = find_mount(mountpoint);
+  if (!found) {
+    return refuse("{}", found.error().message());
+  }
+  if (*found && (*found)->type == kFilesystemType) {
+    return (*found)->source;
+  }
+  return std::nullopt;
+}
+
+std::expected<MountPlan, StartError> check_directories(const Options& options) {
+  MountPlan plan;
+  auto source = canonical_directory("source", options.source);
+  if (!source) {
+    return std::unexpected(source.error());
+  }
+  auto root = open_directory("source", *source, O_RDONLY);
+  if (!root) {
+    return std::unexpected(root.error());
+  }
+  auto mountpoint = canonical_directory("mount point", options.mountpoint);
+  if (!mountpoint) {
+    return std::unexpected(mountpoint.error());
+  }
+  plan.source = std::move(*source);
+  plan.root = std::move(*root);
+  plan.mountpoint = std::move(*mountpoint);
+  const auto mounted = mounted_source(plan.mountpoint);
+  if (!mounted) {
+    return std::unexpected(mounted.error());
+  }
+  if (*mounted && **mounted != plan.source) {
+    return refuse("mount point '{}': mmapdirfs shows '{}' there already; unmount it first",
+                  plan.mountpoint, **mounted);
+  }
+  plan.is_mounted = mounted->has_value();
+  return plan;
+}
+
+}  // namespace
+
+std::expected<MountPlan, StartError> check_mount(const Options& options) {
+  auto plan = check_directories(options);
+  if (!plan || plan->is_mounted) {
+    return plan;
+  }
+  const auto mountpoint = open_directory("mount point", plan->mountpoint, O_PATH);
+  if (!mountpoint) {
+    return std::unexpected(mountpoint.error());
+  }
+  for (const auto& checked : {check_apart(*plan, mountpoint->get()), check_tools()}) {
+    if (!checked) {
+      return std::unexpected(checked.error());
+    }
+  }
+  return plan;
+}
+
+bool is_stacked(int root) {
+  struct statfs info{};
+  constexpr decltype(info.f_type) kEcryptfs = 0xF15F;  // Linux, include/uapi/linux/magic.h
+  return ::fstatfs(root, &info) == 0 &&
+         (info.f_type == OVERLAYFS_SUPER_MAGIC || info.f_type == FUSE_SUPER_MAGIC ||
+          info.f_type == kEcryptfs);
+}
+
+}  // namespace mmapdirfs
