@@ -118,11 +118,11 @@ class Mount {
                                          negotiation(options_, plan_));
     auto session = Session::create(*adapter_, session_options(options_, plan_));
     if (!session) {
-      return std::unexpected(StartError{session.error().message()});
+      return std::unexpected(session.error());
     }
     session_ = std::make_unique<Session>(std::move(*session));
     if (const auto mounted = session_->mount(plan_.mountpoint); !mounted) {
-      return std::unexpected(StartError{mounted.error().message()});
+      return std::unexpected(mounted.error());
     }
     backings_.attach(session_->device());
     return settle();

@@ -9,25 +9,26 @@ namespace mmapdirfs {
 namespace {
 
 // Those that end in "=" take a value. mount.fuse3(8) and mount(8) describe them.
-constexpr std::array<std::string_view, 27> kPassed = {
-    "ro",           "allow_other", "auto_unmount",  "default_permissions",
-    "fsname=",      "subtype=",    "max_read=",     "suid",
-    "nosuid",       "dev",         "nodev",         "exec",
-    "noexec",       "async",       "sync",          "dirsync",
-    "noatime",      "nodiratime",  "nostrictatime", "symfollow",
-    "nosymfollow",  "context=",    "fscontext=",    "defcontext=",
-    "rootcontext=", "blksize=",    "atime",
-};
+constexpr auto kPassed = std::to_array<std::string_view>({
+    "ro",          "allow_other",   "default_permissions",
+    "fsname=",     "subtype=",      "suid",
+    "nosuid",      "dev",           "nodev",
+    "exec",        "noexec",        "async",
+    "sync",        "dirsync",       "noatime",
+    "nodiratime",  "nostrictatime", "symfollow",
+    "nosymfollow", "context=",      "fscontext=",
+    "defcontext=", "rootcontext=",
+});
 
 // `rw` is what mount(8) says when nothing is said. This version reads only, and the mount is
 // read-only whatever is asked.
-constexpr std::array<std::string_view, 20> kIgnored = {
-    "rw",       "defaults",   "auto",     "noauto",  "user",     "nouser",     "users",
-    "owner",    "group",      "nofail",   "_netdev", "relatime", "norelatime", "strictatime",
-    "lazytime", "nolazytime", "diratime", "user=",   "comment=", "nonempty",
-};
+constexpr auto kIgnored = std::to_array<std::string_view>({
+    "rw",          "atime",    "defaults",   "auto",     "noauto",  "user",     "nouser",
+    "users",       "owner",    "group",      "nofail",   "_netdev", "relatime", "norelatime",
+    "strictatime", "lazytime", "nolazytime", "diratime", "user=",   "comment=", "nonempty",
+});
 
-constexpr std::array<std::string_view, 2> kIgnoredPrefixes = {"x-", "X-"};
+constexpr auto kIgnoredPrefixes = std::to_array<std::string_view>({"x-", "X-"});
 
 bool matches(std::string_view option, std::string_view name) {
   return name.ends_with('=') ? option.starts_with(name) && option.size() > name.size()

@@ -6,13 +6,9 @@
 
 #include "fs/types.h"
 #include "options.h"
+#include "start_error.h"
 
 namespace mmapdirfs {
-
-// Why a mount can't be, for people: what was wrong, and what to do.
-struct StartError {
-  std::string message;
-};
 
 // Two directories that can be mounted one on the other.
 struct MountPlan {

@@ -8,7 +8,7 @@
 #include "fs/backing_registry.h"
 #include "fs/types.h"
 #include "mmapdir/mapping_cache.h"
-#include "preflight.h"
+#include "start_error.h"
 
 namespace mmapdirfs {
 

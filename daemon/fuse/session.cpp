@@ -3,9 +3,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -59,7 +62,8 @@ struct RequestBuffer {
 
 }  // namespace
 
-Result<Session> Session::create(Adapter& adapter, const std::vector<std::string>& mount_options) {
+std::expected<Session, StartError> Session::create(Adapter& adapter,
+                                                   const std::vector<std::string>& mount_options) {
   fuse_set_log_func(forward_log);
   Arguments arguments;
   bool complete = arguments.add("mmapdirfs");
@@ -67,12 +71,12 @@ Result<Session> Session::create(Adapter& adapter, const std::vector<std::string>
     complete = complete && arguments.add("-o" + escape_commas(option));
   }
   if (!complete) {
-    return std::unexpected(Error::from_errno(ENOMEM, "prepare the mount options"));
+    return std::unexpected(StartError{"prepare the mount options: out of memory"});
   }
   fuse_session* session = fuse_session_new(&arguments.args, &Adapter::operations(),
                                            sizeof(fuse_lowlevel_ops), &adapter);
   if (session == nullptr) {
-    return std::unexpected(Error::from_errno(EINVAL, "set up the FUSE session"));
+    return std::unexpected(StartError{"libfuse refused the mount options"});
   }
   return Session(session);
 }
@@ -84,19 +88,20 @@ Session::~Session() {
   }
 }
 
-Result<void> Session::mount(const std::string& mountpoint) {
+std::expected<void, StartError> Session::mount(const std::string& mountpoint) {
   if (fuse_set_signal_handlers(session_.get()) != 0) {
-    return std::unexpected(Error::from_errno(EINVAL, "set signal handlers"));
+    return std::unexpected(StartError{"set up the signal handlers: failed"});
   }
   if (fuse_session_mount(session_.get(), mountpoint.c_str()) != 0) {
-    return std::unexpected(Error::from_errno(EIO, "mount on", mountpoint));
+    return std::unexpected(
+        StartError{"mount on '" + mountpoint + "': failed; the cause stands in the line before"});
   }
   return answer_init();
 }
 
 // INIT is always the first request. Serving it here, alone, lets the read path be chosen and tried
 // before anybody can ask for a file.
-Result<void> Session::answer_init() {
+std::expected<void, StartError> Session::answer_init() {
   RequestBuffer request;
   int received = 0;
   do {
@@ -104,11 +109,12 @@ Result<void> Session::answer_init() {
   } while (received == -EINTR && fuse_session_exited(session_.get()) == 0);
   if (received <= 0) {
     return std::unexpected(
-        Error::from_errno(received < 0 ? -received : ENODEV, "talk to the kernel"));
+        StartError{std::string("talk to the kernel: ") +
+                   (received < 0 ? std::strerror(-received) : "the mount was taken away at once")});
   }
   fuse_session_process_buf(session_.get(), &request.buffer);
   if (fuse_session_exited(session_.get()) != 0) {
-    return std::unexpected(Error::from_errno(EPROTO, "agree with the kernel on the FUSE protocol"));
+    return std::unexpected(StartError{"the kernel and libfuse have no FUSE protocol in common"});
   }
   return {};
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "fuse/adapter.h"
+#include "start_error.h"
 
 namespace mmapdirfs {
 
@@ -15,7 +17,8 @@ class Session {
  public:
   // `mount_options` are the kernel's and libfuse's, unescaped ("fsname=/a,b", "ro"). Nothing is
   // mounted yet. The adapter is borrowed.
-  static Result<Session> create(Adapter& adapter, const std::vector<std::string>& mount_options);
+  static std::expected<Session, StartError> create(Adapter& adapter,
+                                                   const std::vector<std::string>& mount_options);
 
   Session(Session&&) = default;
   Session& operator=(Session&&) = delete;
@@ -24,8 +27,9 @@ class Session {
   ~Session();
 
   // Mounts and answers the kernel's INIT; afterwards the adapter knows the kernel's features, and
-  // no other request was served yet. libfuse and fusermount3 log the cause of a failure.
-  Result<void> mount(const std::string& mountpoint);
+  // no other request was served yet. libfuse and fusermount3 give no errno: they log the cause
+  // themselves, before this returns.
+  std::expected<void, StartError> mount(const std::string& mountpoint);
 
   // Serves requests with up to `threads` threads until the mount is taken away or a SIGINT,
   // SIGTERM or SIGHUP arrives.
@@ -40,7 +44,7 @@ class Session {
   };
 
   explicit Session(fuse_session* session) : session_(session) {}
-  Result<void> answer_init();
+  std::expected<void, StartError> answer_init();
 
   std::unique_ptr<fuse_session, Destroy> session_;
 };
