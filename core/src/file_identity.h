@@ -15,7 +15,9 @@ struct FileIdentity {
   dev_t device;
   ino_t inode;
 
-  static FileIdentity of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
+  static FileIdentity of(const struct stat& status) {
+    return {.device = status.st_dev, .inode = status.st_ino};
+  }
 
   bool operator==(const FileIdentity&) const = default;
 };

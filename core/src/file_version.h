@@ -17,7 +17,9 @@ struct FileVersion {
   std::timespec changed;  // ctime: no program can set it back
 
   static FileVersion of(const struct stat& status) {
-    return {FileIdentity::of(status), static_cast<std::uint64_t>(status.st_size), status.st_ctim};
+    return {.identity = FileIdentity::of(status),
+            .size = static_cast<std::uint64_t>(status.st_size),
+            .changed = status.st_ctim};
   }
 };
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "mmapdir/directory.h"
+#include "mmapdir/mapping_cache.h"
+
+namespace mmapdir {
+
+struct MmapDirectoryOptions {
+  // The bounds of a cache of its own, or a cache to be shared. Programs that open several
+  // directories do well to share one, since address space and vm.max_map_count are the process's.
+  std::variant<MappingLimits, std::shared_ptr<MappingCache>> mappings =
+      MappingLimits::from_system();
+};
+
+// A directory of the file system, read through memory mappings and written by ordinary file I/O.
+//
+// Opening a file maps it, or finds it mapped; reading an open FileSlice then is a view without a
+// system call. Where no mapping is to be had (bounds reached, no memory, a file system without
+// mmap) the file is read by pread instead.
+//
+// Everything is resolved beneath the root, by openat2 with RESOLVE_BENEATH (Linux 5.6): "..",
+// absolute paths and symbolic links can't leave it, also not while somebody moves directories
+// about. The root itself is held open; renaming it doesn't matter. A path longer than PATH_MAX is
+// resolved in parts, each beneath the one before.
+//
+// A copy costs a reference count and shares everything: root, cache, and what sync() is for.
+class MmapDirectory final : public DirectoryWriter {
+ public:
+  // Opens the existing directory `root`, through symbolic links if there are any.
+  static Result<MmapDirectory> open(const std::filesystem::path& root,
+                                    MmapDirectoryOptions options = {});
+
+  void clear_cache() override;
+  Result<bool> exists(const RelativePath& path) const override;
+  Result<std::uint64_t> file_size(const RelativePath& path) const override;
+  Result<FileSlice> open_read(const RelativePath& path) const override;
+  Result<LazyFileHandle> open_lazy(const RelativePath& path) const override;
+  Result<OwnedBytes> read_range(const RelativePath& path, ByteRange range) const override;
+  Result<std::vector<RelativePath>> list_files(const RelativePath& directory) const override;
+
+  // `bytes` may be a mapped file's: when that is truncated meanwhile, the write fails (EFAULT).
+  Result<void> write(const RelativePath& path, std::span<const std::byte> bytes) override;
+  Result<void> remove(const RelativePath& path) override;
+  Result<void> rename(const RelativePath& from, const RelativePath& to) override;
+
+  // Costs one fsync per directory changed since the last call. Of these at most 64 are remembered,
+  // each with a descriptor; a change in one more first syncs the oldest, and fails if that fails.
+  Result<void> sync() override;
+
+  // The cache that the files are mapped through: for sharing it, and for its counters.
+  const std::shared_ptr<MappingCache>& mapping_cache() const;
+
+ private:
+  struct State;
+  explicit MmapDirectory(std::shared_ptr<State> state);
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace mmapdir

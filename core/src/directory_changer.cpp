@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "directory_changer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <ranges>
+#include <string_view>
+#include <utility>
+
+#include "beneath.h"
+#include "temporary_file.h"
+
+namespace mmapdir {
+namespace {
+
+constexpr mode_t kNewFileMode = 0666;       // less the process's umask
+constexpr mode_t kNewDirectoryMode = 0777;  // likewise
+constexpr mode_t kPermissionBits = 0777;
+
+Result<void> check_name_to_change(const RelativePath& path) {
+  if (path.is_root()) {
+    return std::unexpected(Error(std::errc::is_a_directory, "change"));
+  }
+  if (is_temporary_name(path.filename())) {
+    return std::unexpected(Error(std::errc::invalid_argument, "use reserved name", path.string()));
+  }
+  return {};
+}
+
+// The last component is the end of the path's text, so it is NUL-terminated.
+const char* name_of(const RelativePath& path) { return path.filename().data(); }
+
+// What bears the name itself, be it a link; nothing when the name is free. EISDIR for a directory.
+Result<std::optional<struct stat>> find_file(int directory, const RelativePath& path) {
+  struct stat status{};
+  if (::fstatat(directory, name_of(path), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) {
+      return std::nullopt;
+    }
+    return std::unexpected(Error::from_errno(errno, "stat", path.string()));
+  }
+  if (S_ISDIR(status.st_mode)) {
+    return std::unexpected(Error(std::errc::is_a_directory, "change", path.string()));
+  }
+  return status;
+}
+
+Result<TemporaryFile> create_like(const std::optional<struct stat>& replaced, int directory,
+                                  const RelativePath& path) {
+  if (!replaced || !S_ISREG(replaced->st_mode)) {
+    return TemporaryFile::create(directory, kNewFileMode, path.string());
+  }
+  const mode_t mode = replaced->st_mode & kPermissionBits;
+  auto file = TemporaryFile::create(directory, mode, path.string());
+  if (file) {
+    if (const auto set = file->set_mode(mode); !set) {  // the umask has taken some away
+      return std::unexpected(set.error());
+    }
+  }
+  return file;
+}
+
+}  // namespace
+
+Result<void> DirectoryChanger::write(const RelativePath& path, std::span<const std::byte> bytes) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return allowed;
+  }
+  if (const auto made = make_missing(path.parent()); !made) {
+    return made;
+  }
+  const auto change = begin_change(path.parent());
+  if (!change) {
+    return std::unexpected(change.error());
+  }
+  const auto replaced = find_file(change->fd(), path);
+  if (!replaced) {
+    return std::unexpected(replaced.error());
+  }
+  auto file = create_like(*replaced, change->fd(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (const auto written = file->write(bytes); !written) {
+    return written;
+  }
+  return file->replace(name_of(path));
+}
+
+Result<void> DirectoryChanger::remove(const RelativePath& path) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return allowed;
+  }
+  const auto change = begin_change(path.parent());
+  if (!change) {
+    return std::unexpected(change.error());
+  }
+  if (::unlinkat(change->fd(), name_of(path), 0) != 0) {
+    return std::unexpected(Error::from_errno(errno, "remove", path.string()));
+  }
+  return {};
+}
+
+Result<void> DirectoryChanger::rename(const RelativePath& from, const RelativePath& to) {
+  for (const auto* const path : {&from, &to}) {
+    if (const auto allowed = check_name_to_change(*path); !allowed) {
+      return allowed;
+    }
+  }
+  const auto source = begin_change(from.parent());
+  if (!source) {
+    return std::unexpected(source.error());
+  }
+  if (const auto file = find_file(source->fd(), from); !file) {
+    return std::unexpected(file.error());
+  }
+  const auto target = begin_change(to.parent());
+  if (!target) {
+    return std::unexpected(target.error());
+  }
+  if (::renameat(source->fd(), name_of(from), target->fd(), name_of(to)) != 0) {
+    return std::unexpected(Error::from_errno(errno, "rename", from.string()));
+  }
+  return {};
+}
+
+Result<DirtyDirectories::Change> DirectoryChanger::begin_change(const RelativePath& directory) {
+  auto fd = open_directory_beneath(root_, directory);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  return dirty_.begin(std::move(*fd), directory.string());
+}
+
+Result<void> DirectoryChanger::make_missing(const RelativePath& directory) {
+  if (directory.is_root() || !is_missing(directory)) {
+    return {};
+  }
+  RelativePath path;
+  for (const auto name : std::views::split(directory.string(), '/')) {
+    path = path / *RelativePath::parse(std::string_view(name));
+    if (is_missing(path)) {
+      if (const auto made = make(path); !made) {
+        return made;
+      }
+    }
+  }
+  return {};
+}
+
+// Whatever else may be wrong with it is told by the one who then opens it.
+bool DirectoryChanger::is_missing(const RelativePath& path) const {
+  const auto status = status_beneath(root_, path);
+  return !status && status.error().errnum() == ENOENT;
+}
+
+Result<void> DirectoryChanger::make(const RelativePath& directory) {
+  const auto change = begin_change(directory.parent());
+  if (!change) {
+    return std::unexpected(change.error());
+  }
+  const int made = ::mkdirat(change->fd(), name_of(directory), kNewDirectoryMode);
+  if (made != 0 && errno != EEXIST) {  // somebody else may have been faster
+    return std::unexpected(Error::from_errno(errno, "make directory", directory.string()));
+  }
+  return {};
+}
+
+}  // namespace mmapdir

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "dirty_directories.h"
+#include "mmapdir/relative_path.h"
+#include "mmapdir/result.h"
+
+namespace mmapdir {
+
+// The writing half of MmapDirectory: DirectoryWriter's methods beneath a descriptor. All methods
+// may be called from any thread.
+class DirectoryChanger {
+ public:
+  // `root` is borrowed and must outlive this.
+  explicit DirectoryChanger(int root) : root_(root), dirty_(kMaxDirtyDirectories) {}
+
+  Result<void> write(const RelativePath& path, std::span<const std::byte> bytes);
+  Result<void> remove(const RelativePath& path);
+  Result<void> rename(const RelativePath& from, const RelativePath& to);
+  Result<void> sync() { return dirty_.sync(); }
+
+ private:
+  // Each holds a descriptor; mmap_directory.h tells users of the number.
+  static constexpr std::size_t kMaxDirtyDirectories = 64;
+
+  Result<DirtyDirectories::Change> begin_change(const RelativePath& directory);
+  Result<void> make_missing(const RelativePath& directory);
+  Result<void> make(const RelativePath& directory);
+  bool is_missing(const RelativePath& path) const;
+
+  const int root_;
+  DirtyDirectories dirty_;
+};
+
+}  // namespace mmapdir

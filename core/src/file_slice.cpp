@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "mmapdir/file_slice.h"
+
+#include <new>
+
+#include "mmapdir/guarded_copy.h"
+#include "posix.h"
+#include "support/unique_fd.h"
+
+namespace mmapdir {
+namespace {
+
+Error beyond_the_end() { return {std::errc::invalid_argument, "read beyond the end"}; }
+
+// A file can be longer than memory, so a buffer for a part of it may fail without being a bug.
+Result<OwnedBytes> read_to_heap(int fd, ByteRange range) {
+  if (!std::in_range<std::size_t>(range.length)) {
+    return std::unexpected(Error(std::errc::not_enough_memory, "read"));
+  }
+  const auto size = static_cast<std::size_t>(range.length);
+  std::shared_ptr<std::byte[]> buffer(new (std::nothrow) std::byte[size]);
+  if (!buffer) {
+    return std::unexpected(Error(std::errc::not_enough_memory, "read"));
+  }
+  const std::span<std::byte> bytes(buffer.get(), size);
+  if (auto read = read_exactly(fd, range.offset, bytes); !read) {
+    return std::unexpected(read.error());
+  }
+  return OwnedBytes(std::move(buffer), bytes);
+}
+
+}  // namespace
+
+struct FileSlice::Descriptor {
+  UniqueFd fd;
+};
+
+FileSlice FileSlice::from_descriptor(int fd, std::uint64_t length) {
+  auto file = std::make_shared<const Descriptor>(UniqueFd(fd));
+  return FileSlice(
+      DescriptorPart{.file = std::move(file), .part = {.offset = 0, .length = length}});
+}
+
+std::uint64_t FileSlice::length() const {
+  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
+    return bytes->size();
+  }
+  return std::get<DescriptorPart>(source_).part.length;
+}
+
+Result<FileSlice> FileSlice::slice(ByteRange range) const {
+  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
+    auto part = bytes->slice(range);
+    if (!part) {
+      return std::unexpected(part.error());
+    }
+    return FileSlice(std::move(*part));
+  }
+  const auto& [file, whole] = std::get<DescriptorPart>(source_);
+  if (!range.fits(whole.length)) {
+    return std::unexpected(beyond_the_end());
+  }
+  return FileSlice(DescriptorPart{
+      .file = file, .part = {.offset = whole.offset + range.offset, .length = range.length}});
+}
+
+Result<OwnedBytes> FileSlice::read_range(ByteRange range) const {
+  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
+    return bytes->slice(range);
+  }
+  const auto& [file, whole] = std::get<DescriptorPart>(source_);
+  if (!range.fits(whole.length)) {
+    return std::unexpected(beyond_the_end());
+  }
+  return read_to_heap(file->fd.get(),
+                      {.offset = whole.offset + range.offset, .length = range.length});
+}
+
+Result<OwnedBytes> FileSlice::read_all() const {
+  return read_range({.offset = 0, .length = length()});
+}
+
+Result<void> FileSlice::read_at(std::uint64_t offset, std::span<std::byte> to) const {
+  const ByteRange range{.offset = offset, .length = to.size()};
+  if (!range.fits(length())) {
+    return std::unexpected(beyond_the_end());
+  }
+  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
+    return guarded_copy(to, bytes->bytes().subspan(static_cast<std::size_t>(offset), to.size()));
+  }
+  const auto& [file, whole] = std::get<DescriptorPart>(source_);
+  return read_exactly(file->fd.get(), whole.offset + offset, to);
+}
+
+}  // namespace mmapdir

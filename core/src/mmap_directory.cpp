@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#include "mmapdir/mmap_directory.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "beneath.h"
+#include "directory_changer.h"
+#include "list_directory.h"
+#include "support/unique_fd.h"
+
+namespace mmapdir {
+namespace {
+
+std::shared_ptr<MappingCache> cache_of(MmapDirectoryOptions options) {
+  if (auto* const shared = std::get_if<std::shared_ptr<MappingCache>>(&options.mappings)) {
+    return std::move(*shared);
+  }
+  return std::make_shared<MappingCache>(std::get<MappingLimits>(options.mappings));
+}
+
+// The first `length` bytes, mapped if that can be; the cache counts when it can't. A file that was
+// truncated since its length was asked has a mapping too short: pread tells the truth about it.
+FileSlice map_or_keep_open(MappingCache& cache, UniqueFd fd, std::uint64_t length) {
+  if (auto mapping = cache.acquire(fd.get()); mapping && (*mapping)->bytes().size() >= length) {
+    const auto bytes = (*mapping)->bytes().first(static_cast<std::size_t>(length));
+    return FileSlice(OwnedBytes(std::move(*mapping), bytes));
+  }
+  return FileSlice::from_descriptor(fd.release(), length);
+}
+
+}  // namespace
+
+struct MmapDirectory::State {
+  State(UniqueFd root_directory, std::shared_ptr<MappingCache> mappings)
+      : root(std::move(root_directory)), cache(std::move(mappings)), changer(root.get()) {}
+
+  const UniqueFd root;
+  const std::shared_ptr<MappingCache> cache;
+  DirectoryChanger changer;
+};
+
+MmapDirectory::MmapDirectory(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Result<MmapDirectory> MmapDirectory::open(const std::filesystem::path& root,
+                                          MmapDirectoryOptions options) {
+  UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) {
+    return std::unexpected(Error::from_errno(errno, "open directory", root.native()));
+  }
+  return MmapDirectory(std::make_shared<State>(std::move(fd), cache_of(std::move(options))));
+}
+
+const std::shared_ptr<MappingCache>& MmapDirectory::mapping_cache() const { return state_->cache; }
+
+void MmapDirectory::clear_cache() { state_->cache->clear(); }
+
+Result<bool> MmapDirectory::exists(const RelativePath& path) const {
+  const auto status = status_beneath(state_->root.get(), path);
+  if (status) {
+    return S_ISREG(status->st_mode);
+  }
+  if (status.error().errnum() == ENOENT || status.error().errnum() == ENOTDIR) {
+    return false;
+  }
+  return std::unexpected(status.error());
+}
+
+Result<std::uint64_t> MmapDirectory::file_size(const RelativePath& path) const {
+  const auto status = status_beneath(state_->root.get(), path);
+  if (!status) {
+    return std::unexpected(status.error());
+  }
+  if (const auto regular = check_is_regular(*status, path); !regular) {
+    return std::unexpected(regular.error());
+  }
+  return static_cast<std::uint64_t>(status->st_size);
+}
+
+Result<FileSlice> MmapDirectory::open_read(const RelativePath& path) const {
+  auto file = open_file_beneath(state_->root.get(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return map_or_keep_open(*state_->cache, std::move(file->fd), file->size);
+}
+
+Result<LazyFileHandle> MmapDirectory::open_lazy(const RelativePath& path) const {
+  auto file = open_file_beneath(state_->root.get(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  // A std::function must be copyable, so what it owns has to be shared.
+  auto fd = std::make_shared<UniqueFd>(std::move(file->fd));
+  return LazyFileHandle(file->size, [cache = state_->cache, fd, length = file->size] {
+    return map_or_keep_open(*cache, std::move(*fd), length);
+  });
+}
+
+Result<OwnedBytes> MmapDirectory::read_range(const RelativePath& path, ByteRange range) const {
+  const auto file = open_read(path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return file->read_range(range);
+}
+
+Result<std::vector<RelativePath>> MmapDirectory::list_files(const RelativePath& directory) const {
+  return list_files_beneath(state_->root.get(), directory);
+}
+
+Result<void> MmapDirectory::write(const RelativePath& path, std::span<const std::byte> bytes) {
+  return state_->changer.write(path, bytes);
+}
+
+Result<void> MmapDirectory::remove(const RelativePath& path) {
+  return state_->changer.remove(path);
+}
+
+Result<void> MmapDirectory::rename(const RelativePath& from, const RelativePath& to) {
+  return state_->changer.rename(from, to);
+}
+
+Result<void> MmapDirectory::sync() { return state_->changer.sync(); }
+
+}  // namespace mmapdir
