@@ -30,6 +30,13 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       numbers_(device_of(root)),
       inodes_(source_, root, config.cached_descriptors) {}
 
+FileSystemCounts FileSystem::counts() const {
+  return {.inodes = inodes_.size(),
+          .open_inodes = open_inodes_.size(),
+          .open_files = files_.size(),
+          .open_directories = directories_.size()};
+}
+
 // An open inode is reached by its own descriptor, also once its name is gone.
 Result<SharedFd> FileSystem::reach(NodeId node) {
   if (const auto open = open_inodes_.find(node)) {

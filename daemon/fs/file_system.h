@@ -43,6 +43,16 @@ struct FileSystemConfig {
   std::size_t cached_descriptors = 512;
 };
 
+// How much is held for the kernel at this moment.
+struct FileSystemCounts {
+  std::size_t inodes;  // that it knows, the root among them
+  std::size_t open_inodes;
+  std::size_t open_files;
+  std::size_t open_directories;
+
+  bool operator==(const FileSystemCounts&) const = default;
+};
+
 // The source directory as a file system: one method for each operation, which knows no transport.
 //
 // Read-only: a changing open is refused with EROFS. Errors carry the errno that the source gave.
@@ -58,6 +68,8 @@ class FileSystem {
   void set_read_path(ReadPath path) { read_path_ = path; }
   void refuse_device(dev_t device) { source_.refuse_device(device); }
   bool has_handles() const { return source_.has_handles(); }
+
+  FileSystemCounts counts() const;
 
   // Names (file_system_names.cpp).
   Result<Entry> lookup(NodeId parent, const char* name);

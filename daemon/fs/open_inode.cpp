@@ -88,4 +88,6 @@ void OpenInodes::prune(NodeId node) {
   }
 }
 
+std::size_t OpenInodes::size() const { return inodes_.lock()->size(); }
+
 }  // namespace mmapdirfs

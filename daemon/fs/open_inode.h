@@ -74,6 +74,8 @@ class OpenInodes {
   // Forgets `node` if its last handle is gone. Call after dropping a handle.
   void prune(NodeId node);
 
+  std::size_t size() const;
+
  private:
   struct Slot {
     std::shared_ptr<std::mutex> creating = std::make_shared<std::mutex>();
