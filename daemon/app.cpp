@@ -101,6 +101,11 @@ class Mount {
     return mount;
   }
 
+  Mount(const Mount&) = delete;
+  Mount& operator=(const Mount&) = delete;
+  // Files may still be open; the session, which goes first, takes their registrations along.
+  ~Mount() { backings_.detach(); }
+
   Result<void> serve() { return session_->serve(options_.threads); }
 
  private:
@@ -139,6 +144,7 @@ class Mount {
       return std::unexpected(choice.error());
     }
     fs_->set_read_path(choice->path);
+    backings_.log_first_refusal();
     if (!choice->advice.empty()) {
       spdlog::warn("read path {}: {}", name_of(choice->path), choice->advice);
     }
@@ -169,7 +175,6 @@ int fail(const std::string& message) {
 
 int serve(const Options& options, MountPlan plan, const std::function<void()>& on_ready) {
   raise_descriptor_limit();
-  ::umask(0);
   auto mount = Mount::create(options, std::move(plan));
   if (!mount) {
     return fail(mount.error().message);

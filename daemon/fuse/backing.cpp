@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace mmapdirfs {
 namespace {
@@ -29,12 +30,19 @@ Result<BackingId> DeviceBackings::open(int fd) {
   BackingMap map{.fd = fd, .flags = 0, .padding = 0};
   const int id = ::ioctl(device_, kBackingOpen, &map);
   if (id <= 0) {
-    return std::unexpected(Error::from_errno(id < 0 ? errno : EIO, "register for passthrough"));
+    Error error = Error::from_errno(id < 0 ? errno : EIO, "register for passthrough");
+    if (log_refusal_.exchange(false)) {
+      spdlog::warn("{}; this file, and others like it, is read by mapping", error.message());
+    }
+    return std::unexpected(std::move(error));
   }
   return BackingId{static_cast<std::uint32_t>(id)};
 }
 
 void DeviceBackings::close(BackingId id) {
+  if (device_ < 0) {
+    return;
+  }
   auto number = static_cast<std::uint32_t>(id);
   if (::ioctl(device_, kBackingClose, &number) != 0) {
     spdlog::warn("passthrough: close id {}: {}", number, std::strerror(errno));

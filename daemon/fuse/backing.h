@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
+
 #include "fs/backing_registry.h"
 
 namespace mmapdirfs {
@@ -11,6 +13,13 @@ class DeviceBackings final : public BackingRegistry {
   // `device` is borrowed; set it before the first request is served.
   void attach(int device) { device_ = device; }
 
+  // The connection is about to end, and with it every registration that is left: close() has
+  // nothing more to do, and must not reach a descriptor that has taken the device's number.
+  void detach() { device_ = -1; }
+
+  // From now on the first file that is refused is logged; others go the same way and aren't.
+  void log_first_refusal() { log_refusal_ = true; }
+
   // EPERM without CAP_SYS_ADMIN in the initial user namespace; ELOOP for a file of a stacked file
   // system (overlayfs, another FUSE) deeper than the kernel takes.
   Result<BackingId> open(int fd) override;
@@ -18,6 +27,7 @@ class DeviceBackings final : public BackingRegistry {
 
  private:
   int device_ = -1;
+  std::atomic<bool> log_refusal_ = false;
 };
 
 }  // namespace mmapdirfs
