@@ -56,6 +56,7 @@ Result<std::vector<RelativePath>> list_files_beneath(int root, const RelativePat
   }
   std::vector<RelativePath> files;
   errno = 0;  // which is all that tells readdir's end from its failure
+  // Each call has a stream of its own. NOLINTNEXTLINE(concurrency-mt-unsafe)
   while (const dirent* const entry = ::readdir(stream->get())) {
     if (!is_hidden(entry->d_name)) {
       const auto name = RelativePath::parse(entry->d_name);

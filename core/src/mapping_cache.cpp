@@ -105,7 +105,7 @@ Result<MappingRef> MappingCache::Impl::map_anew(int fd, const FileVersion& prese
   }
   const bool pinned = identity_is_pinned(fd);
   auto table = table_.lock();
-  const Position entry =
+  const auto entry =
       table->insert({.version = present, .identity_is_pinned = pinned, .file = std::move(*file)});
   return lend(*table, entry);
 }

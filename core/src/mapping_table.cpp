@@ -32,7 +32,7 @@ bool MappingTable::reserve(const MappingLimits& limits, std::uint64_t length, En
 }
 
 MappingTable::Position MappingTable::insert(Entry entry) {
-  const Position position = idle_.insert(idle_.end(), std::move(entry));
+  const auto position = idle_.insert(idle_.end(), std::move(entry));
   idle_bytes_ += position->length();
   index_.insert_or_assign(position->version.identity, position);
   return position;

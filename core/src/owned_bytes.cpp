@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "mmapdir/owned_bytes.h"
 
-#include <algorithm>
+#include <vector>
 
 #include "mmapdir/guarded_copy.h"
 
 namespace mmapdir {
 
 OwnedBytes OwnedBytes::copy_of(std::span<const std::byte> bytes) {
-  auto buffer = std::make_shared_for_overwrite<std::byte[]>(bytes.size());
-  std::ranges::copy(bytes, buffer.get());
-  const std::span<const std::byte> view(buffer.get(), bytes.size());
+  auto buffer = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+  const std::span<const std::byte> view(*buffer);
   return {std::move(buffer), view};
 }
 

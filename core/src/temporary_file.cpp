@@ -26,8 +26,9 @@ Result<std::string> random_name() {
   }
   constexpr int kHexadecimal = 16;
   std::array<char, 2 * sizeof number> digits{};
-  const auto end = std::to_chars(digits.begin(), digits.end(), number, kHexadecimal).ptr;
-  return std::string(kPrefix).append(digits.begin(), end);
+  char* const end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), number, kHexadecimal).ptr;
+  return std::string(kPrefix).append(digits.data(), end);
 }
 
 }  // namespace
