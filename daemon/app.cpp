@@ -72,7 +72,7 @@ std::vector<std::string> session_options(const Options& options, const MountPlan
     result.emplace_back("subtype=mmapdirfs");
   }
   result.insert(result.end(), options.mount_options.begin(), options.mount_options.end());
-  if (!options.has_mount_option("ro")) {
+  if (plan.is_read_only && !options.has_mount_option("ro")) {
     result.emplace_back("ro");
   }
   return result;
@@ -103,8 +103,14 @@ class Mount {
 
   Mount(const Mount&) = delete;
   Mount& operator=(const Mount&) = delete;
-  // Files may still be open; the session, which goes first, takes their registrations along.
-  ~Mount() { backings_.detach(); }
+  // The session goes first. Requests that wait for locks must be answered before, and the
+  // registrations of files that are still open go with it.
+  ~Mount() {
+    if (fs_) {
+      fs_->lock_waits().stop();
+    }
+    backings_.detach();
+  }
 
   Result<void> serve() { return session_->serve(options_.threads); }
 
@@ -153,9 +159,9 @@ class Mount {
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 "
           "and newer have them)");
     }
-    spdlog::info("mounted {} on {} (read path {}, cache {}, read-only)", plan_.source,
-                 plan_.mountpoint, name_of(choice->path),
-                 options_.cache == CacheMode::kNever ? "never" : "auto");
+    spdlog::info("mounted {} on {} (read path {}, cache {}{})", plan_.source, plan_.mountpoint,
+                 name_of(choice->path), options_.cache == CacheMode::kNever ? "never" : "auto",
+                 plan_.is_read_only ? ", read-only" : "");
     return {};
   }
 

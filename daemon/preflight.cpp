@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -166,6 +167,9 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
                   plan.mountpoint, **mounted);
   }
   plan.is_mounted = mounted->has_value();
+  struct statvfs info{};
+  plan.is_read_only = options.has_mount_option("ro") ||
+                      (::fstatvfs(plan.root.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
   return plan;
 }
 

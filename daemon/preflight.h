@@ -15,6 +15,8 @@ struct MountPlan {
   std::string source;      // canonical
   std::string mountpoint;  // canonical
   UniqueFd root;           // the source, open for reading before anything can cover it
+  // Asked for, or because the source is: the kernel then answers EROFS by itself.
+  bool is_read_only = false;
   // This very source is mounted there by us already.
   bool is_mounted = false;
 };

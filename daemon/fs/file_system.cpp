@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "fs/file_system.h"
 
+#include <cerrno>
+#include <string_view>
 #include <utility>
 
 namespace mmapdirfs {
+namespace {
+
+// One component that names something beneath the directory. The kernel sends no others; a request
+// from elsewhere must not leave the source by them.
+bool is_child_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && !name.contains('/');
+}
+
+}  // namespace
 
 Result<std::unique_ptr<FileSystem>> FileSystem::create(UniqueFd root,
                                                        const FileSystemConfig& config,
@@ -43,6 +54,13 @@ Result<SharedFd> FileSystem::reach(NodeId node) {
     return open->fd();
   }
   return inodes_.reach(node);
+}
+
+Result<SharedFd> FileSystem::reach_for_name(NodeId parent, const char* name) {
+  if (!is_child_name(name)) {
+    return std::unexpected(Error::from_errno(EINVAL, "use the name", name));
+  }
+  return reach(parent);
 }
 
 void FileSystem::show(Attributes& attributes) {

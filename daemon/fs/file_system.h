@@ -11,10 +11,13 @@
 #include <vector>
 
 #include "fs/backing_registry.h"
+#include "fs/caller.h"
 #include "fs/directory_stream.h"
+#include "fs/file_locks.h"
 #include "fs/handle_table.h"
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
+#include "fs/lock_waits.h"
 #include "fs/open_inode.h"
 #include "fs/source.h"
 #include "fs/types.h"
@@ -55,7 +58,9 @@ struct FileSystemCounts {
 
 // The source directory as a file system: one method for each operation, which knows no transport.
 //
-// Read-only: a changing open is refused with EROFS. Errors carry the errno that the source gave.
+// Changes are carried out on the source before they are answered. Permissions have been checked by
+// the kernel (or are the daemon's own); what is made belongs to the caller. Errors carry the errno
+// that the source gave.
 // Ownership: borrows the mapping cache and the registry, which must outlive it. Any thread may call
 // any method; no lock is held across a system call that can block, but an opened inode's own.
 class FileSystem {
@@ -71,7 +76,7 @@ class FileSystem {
 
   FileSystemCounts counts() const;
 
-  // Names (file_system_names.cpp).
+  // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
   Result<Entry> lookup(NodeId parent, const char* name);
   void forget(NodeId node, std::uint64_t count);
   Result<std::string> readlink(NodeId node);
@@ -80,37 +85,93 @@ class FileSystem {
   // ends. An error comes only before the first entry.
   Result<void> readdir(HandleId handle, std::uint64_t cookie, DirectorySink& sink);
   Result<void> readdirplus(NodeId node, HandleId handle, std::uint64_t cookie, DirectorySink& sink);
+  Result<Entry> mknod(NodeId parent, const char* name, mode_t mode, dev_t device,
+                      const Caller& caller);
+  Result<Entry> mkdir(NodeId parent, const char* name, mode_t mode, const Caller& caller);
+  Result<Entry> symlink(NodeId parent, const char* name, const char* target, const Caller& caller);
+  Result<Entry> link(NodeId node, NodeId new_parent, const char* new_name);
+  Result<void> unlink(NodeId parent, const char* name);
+  Result<void> rmdir(NodeId parent, const char* name);
+  Result<void> rename(NodeId parent, const char* name, NodeId new_parent, const char* new_name,
+                      unsigned flags);
   Result<void> fsyncdir(HandleId handle, bool data_only);
   void releasedir(HandleId handle);
 
   // Attributes (file_system_attributes.cpp).
   Result<Attributes> getattr(NodeId node);
+  // `handle` is a file's, where the change comes through one.
+  Result<Attributes> setattr(NodeId node, std::optional<HandleId> handle,
+                             const AttributeChange& change, const Caller& caller);
   Result<void> access(NodeId node, int mask);
   Result<struct statvfs> statfs(NodeId node);
   // Both answer the length; an empty buffer asks only for that.
   Result<std::size_t> getxattr(NodeId node, const char* name, std::span<char> value);
   Result<std::size_t> listxattr(NodeId node, std::span<char> names);
+  Result<void> setxattr(NodeId node, const char* name, std::span<const char> value, int flags,
+                        const Caller& caller);
+  Result<void> removexattr(NodeId node, const char* name);
 
   // Files (file_system_files.cpp).
-  Result<OpenedFile> open(NodeId node, int flags);
+  Result<OpenedFile> open(NodeId node, int flags, const Caller& caller);
+  // ESTALE where the name has come into being meanwhile: the kernel looks it up again, and checks.
+  Result<CreatedFile> create(NodeId parent, const char* name, mode_t mode, int flags,
+                             const Caller& caller);
+  Result<CreatedFile> tmpfile(NodeId parent, mode_t mode, int flags, const Caller& caller);
   Result<ReadView> read(HandleId handle, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
+  // How much was written; an error only where nothing was. `kill_privileges`: the caller's writing
+  // takes set-user-id and set-group-id bits away.
+  Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
+                            bool kill_privileges, const Caller& caller);
+  Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
+                         const Caller& caller);
+  Result<std::size_t> copy_file_range(HandleId from, off_t from_offset, HandleId to,
+                                      off_t to_offset, std::size_t length, const Caller& caller);
+  // The requests of chattr and lsattr: FS_IOC_GETFLAGS, SETFLAGS, FSGETXATTR, FSSETXATTR; ENOTTY
+  // for all others.
+  Result<void> ioctl(HandleId handle, bool is_directory, unsigned command, std::span<const char> in,
+                     std::span<char> out);
+  // What a close would report. Gives back the record locks of the process that closes.
+  Result<void> flush(HandleId handle, LockOwner owner);
   Result<off_t> lseek(HandleId handle, off_t offset, int whence);
   Result<void> fsync(HandleId handle, bool data_only);
   void release(HandleId handle);
 
+  // Locks (file_system_locks.cpp). Those that don't wait answer EAGAIN where another lock is in the
+  // way; what waits is handed out, for lock_waits() to run.
+  Result<void> set_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
+  Result<LockWaits::Attempt> wait_for_record_lock(HandleId handle, LockOwner owner,
+                                                  const struct flock& lock);
+  Result<struct flock> find_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
+  Result<void> set_flock(HandleId handle, int operation);
+  Result<LockWaits::Attempt> wait_for_flock(HandleId handle, int operation);
+  LockWaits& lock_waits() { return lock_waits_; }
+
  private:
   struct OpenFile {
-    NodeId node;
-    std::shared_ptr<OpenInode> inode;
+    OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd)
+        : node(its_node), inode(std::move(its_inode)), fd(std::move(its_fd)) {}
+
+    const NodeId node;
+    const std::shared_ptr<OpenInode> inode;
+    const SharedFd fd;  // the inode's, where that serves
+    // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
+    mmapdir::Guarded<SharedFd> flock_description;
   };
 
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
              mmapdir::MappingCache& cache, BackingRegistry& backings);
 
   Result<SharedFd> reach(NodeId node);
+  Result<SharedFd> reach_for_name(NodeId parent, const char* name);
+  template <class Make>
+  Result<Entry> make_entry(NodeId parent, const char* name, const Caller& caller, Make make);
   void show(Attributes& attributes);
-  Result<std::shared_ptr<OpenInode>> create_open_inode(int path_fd);
+  Result<SharedFd> flock_description(OpenFile& file);
+  Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
+  Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags);
+  Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags);
+  std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable);
   Result<Entry> entry_of(NodeId directory, int directory_fd, const DirectoryEntry& name);
 
   // Constant once requests are served.
@@ -124,6 +185,8 @@ class FileSystem {
   InodeTable inodes_;
   OpenInodes open_inodes_;
   HandleTable<OpenFile> files_;
+  FileLocks locks_;
+  LockWaits lock_waits_;
   HandleTable<DirectoryStream> directories_;
 };
 

@@ -3,7 +3,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <optional>
+#include <string_view>
 
 #include "fs/file_system.h"
 
@@ -19,6 +22,58 @@ Result<Attributes> FileSystem::getattr(NodeId node) {
     show(*attributes);
   }
   return attributes;
+}
+
+// Whether the caller may has been checked. Only the size goes in the caller's name: truncating a
+// file takes set-user-id bits away by who does it.
+Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> handle,
+                                       const AttributeChange& change, const Caller& caller) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  if (change.size) {
+    const ActingAs acting(caller);
+    if (auto done = truncate((*fd)->get(), handle, *change.size); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  const int target = (*fd)->get();
+  if (change.owner || change.group) {
+    constexpr auto kUnchanged = static_cast<uid_t>(-1);
+    if (::fchownat(target, "", change.owner.value_or(kUnchanged), change.group.value_or(kUnchanged),
+                   AT_EMPTY_PATH) != 0) {
+      return std::unexpected(Error::from_errno(errno, "change the owner"));
+    }
+  }
+  // After the owner, which takes bits of the mode away.
+  if (change.mode && ::fchmodat(AT_FDCWD, ProcPath(target).c_str(), *change.mode, 0) != 0) {
+    return std::unexpected(Error::from_errno(errno, "change the mode"));
+  }
+  const std::array times = {change.access_time, change.modification_time};
+  const bool sets_times = times[0].tv_nsec != UTIME_OMIT || times[1].tv_nsec != UTIME_OMIT;
+  if (sets_times && ::utimensat(target, "", times.data(), AT_EMPTY_PATH) != 0) {
+    return std::unexpected(Error::from_errno(errno, "set the times"));
+  }
+  return getattr(node);
+}
+
+// Through the handle where there is one: it may write where a new open may not.
+Result<void> FileSystem::truncate(int path_fd, std::optional<HandleId> handle, off_t size) {
+  int result = 0;
+  if (handle) {
+    const auto file = files_.find(*handle);
+    if (!file) {
+      return std::unexpected(file.error());
+    }
+    result = ::ftruncate((*file)->fd->get(), size);
+  } else {
+    result = ::truncate(ProcPath(path_fd).c_str(), size);
+  }
+  if (result != 0) {
+    return std::unexpected(Error::from_errno(errno, "truncate"));
+  }
+  return {};
 }
 
 // Asked only where the kernel doesn't check permissions itself; the caller is then the daemon's
@@ -70,6 +125,35 @@ Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names) {
     return std::unexpected(Error::from_errno(errno, "list the attributes"));
   }
   return static_cast<std::size_t>(n);
+}
+
+// An ACL is set in the caller's name: it takes the set-group-id bit away from who isn't in the
+// group.
+Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const char> value,
+                                  int flags, const Caller& caller) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  std::optional<ActingAs> acting;
+  if (std::string_view(name).starts_with("system.posix_acl_")) {
+    acting.emplace(caller);
+  }
+  if (::setxattr(ProcPath((*fd)->get()).c_str(), name, value.data(), value.size(), flags) != 0) {
+    return std::unexpected(Error::from_errno(errno, "set the attribute", name));
+  }
+  return {};
+}
+
+Result<void> FileSystem::removexattr(NodeId node, const char* name) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  if (::removexattr(ProcPath((*fd)->get()).c_str(), name) != 0) {
+    return std::unexpected(Error::from_errno(errno, "remove the attribute", name));
+  }
+  return {};
 }
 
 }  // namespace mmapdirfs

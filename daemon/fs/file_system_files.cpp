@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include "fs/file_system.h"
@@ -18,48 +19,108 @@ std::int64_t now_in_nanoseconds() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
+// O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:
+// requests arrive in buffers that aren't aligned for it.
+void stop_direct_io(int fd, int flags) {
+  if ((flags & O_DIRECT) != 0) {
+    ::fcntl(fd, F_SETFL, flags & ~O_DIRECT);  // clearing it can't fail
+  }
+}
+
 }  // namespace
 
-Result<OpenedFile> FileSystem::open(NodeId node, int flags) {
-  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) {
-    return std::unexpected(Error::from_errno(EROFS, "open for writing"));
+Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
+  const bool only_reads = (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
+  if (const auto inode = open_inodes_.find(node); only_reads && inode && inode->is_readable()) {
+    return add_file(node, inode->fd(), flags);
   }
   const auto path_fd = reach(node);
   if (!path_fd) {
     return std::unexpected(path_fd.error());
   }
-  auto inode = open_inodes_.open(node, [&] { return create_open_inode((*path_fd)->get()); });
-  if (!inode) {
-    open_inodes_.prune(node);
-    return std::unexpected(inode.error());
+  // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
+  const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
+  auto fd = acting_as(caller, [&] { return source_.reopen((*path_fd)->get(), reopening); });
+  if (!fd) {
+    return std::unexpected(fd.error());
   }
+  stop_direct_io(fd->get(), flags);
+  return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags);
+}
+
+Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
+  const bool is_readable = (flags & O_ACCMODE) != O_WRONLY;
+  const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable); });
   OpenedFile opened{
-      .handle = {}, .path = (*inode)->path(), .backing = (*inode)->backing(), .keep_pages = false};
+      .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
   if (opened.path != ReadPath::kPassthrough) {
-    const auto attributes = Source::attributes((*inode)->fd()->get());
+    const auto attributes = Source::attributes(fd->get());
     opened.keep_pages = attributes && inodes_.exchange_version(
                                           node, file_version(*attributes, now_in_nanoseconds()));
   }
-  opened.handle =
-      files_.insert(std::make_shared<OpenFile>(OpenFile{.node = node, .inode = *std::move(inode)}));
+  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd)));
   return opened;
 }
 
 // The read path is settled here, at the first open, until the last release.
-Result<std::shared_ptr<OpenInode>> FileSystem::create_open_inode(int path_fd) {
-  // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
-  auto fd = source_.reopen(path_fd, O_RDONLY | O_NONBLOCK);
-  if (!fd) {
-    return std::unexpected(fd.error());
-  }
+std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable) {
   if (read_path_ == ReadPath::kPassthrough) {
     if (const auto id = backings_.open(fd->get())) {
-      return std::make_shared<OpenInode>(std::move(*fd), ReadPath::kPassthrough,
+      return std::make_shared<OpenInode>(std::move(fd), is_readable, ReadPath::kPassthrough,
                                          Backing(backings_, *id), cache_);
     }
   }
   const ReadPath path = read_path_ == ReadPath::kPlain ? ReadPath::kPlain : ReadPath::kMapped;
-  return std::make_shared<OpenInode>(std::move(*fd), path, Backing(), cache_);
+  return std::make_shared<OpenInode>(std::move(fd), is_readable, path, Backing(), cache_);
+}
+
+Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t mode, int flags,
+                                       const Caller& caller) {
+  const auto directory = reach_for_name(parent, name);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  // Always exclusive: whether the caller may open a file that is there isn't for us to judge.
+  const int exclusive = (flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd created = acting_as(
+      caller, [&] { return UniqueFd(::openat((*directory)->get(), name, exclusive, mode)); });
+  if (!created) {
+    const bool may_exist = errno == EEXIST && (flags & O_EXCL) == 0;
+    return std::unexpected(Error::from_errno(may_exist ? ESTALE : errno, "create", name));
+  }
+  return add_created(parent, name, std::move(created), flags);
+}
+
+Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
+                                        const Caller& caller) {
+  const auto directory = reach(parent);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  const int nameless = (flags & ~(O_CREAT | O_NOFOLLOW)) | O_TMPFILE;
+  auto created =
+      acting_as(caller, [&] { return source_.reopen((*directory)->get(), nameless, mode); });
+  if (!created) {
+    return std::unexpected(created.error());
+  }
+  return add_created(parent, "", std::move(*created), flags);
+}
+
+Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
+                                            int flags) {
+  const auto fd = std::make_shared<const UniqueFd>(std::move(created));
+  stop_direct_io(fd->get(), flags);
+  auto entry = inodes_.adopt(parent, fd->get(), name);
+  if (!entry) {
+    return std::unexpected(entry.error());
+  }
+  show(entry->attributes);
+  const auto file = add_file(entry->node, fd, flags);
+  if (!file) {
+    inodes_.forget(entry->node, 1);
+    return std::unexpected(file.error());
+  }
+  return CreatedFile{.entry = *entry, .file = *file};
 }
 
 Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::size_t length,
@@ -68,7 +129,84 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   if (!file) {
     return std::unexpected(file.error());
   }
-  return (*file)->inode->read(offset, length, scratch);
+  return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
+}
+
+// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be.
+Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
+                                      std::span<const std::byte> bytes, bool kill_privileges,
+                                      const Caller& caller) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  std::optional<ActingAs> acting;
+  if (kill_privileges) {
+    acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
+  }
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
+                               static_cast<off_t>(offset + done));
+    if (n > 0) {
+      done += static_cast<std::size_t>(n);
+    } else if (n < 0 && errno == EINTR) {
+      continue;
+    } else if (n == 0 || done > 0) {
+      break;
+    } else {
+      return std::unexpected(Error::from_errno(errno, "write"));
+    }
+  }
+  return done;
+}
+
+Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_t length,
+                                   const Caller& caller) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  const ActingAs acting(caller);
+  int result = 0;
+  do {
+    result = ::fallocate((*file)->fd->get(), mode, offset, length);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) {
+    return std::unexpected(Error::from_errno(errno, "allocate"));
+  }
+  return {};
+}
+
+Result<std::size_t> FileSystem::copy_file_range(HandleId from, off_t from_offset, HandleId to,
+                                                off_t to_offset, std::size_t length,
+                                                const Caller& caller) {
+  const auto source = files_.find(from);
+  const auto target = files_.find(to);
+  if (!source || !target) {
+    return std::unexpected(source ? target.error() : source.error());
+  }
+  const ActingAs acting(caller);
+  const ssize_t n = ::copy_file_range((*source)->fd->get(), &from_offset, (*target)->fd->get(),
+                                      &to_offset, length, 0);
+  if (n < 0) {
+    return std::unexpected(Error::from_errno(errno, "copy a range"));
+  }
+  return static_cast<std::size_t>(n);
+}
+
+// Closing a duplicate makes a file system that reports late (NFS, quotas) report now.
+Result<void> FileSystem::flush(HandleId handle, LockOwner owner) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  locks_.release((*file)->node, owner);
+  const int duplicate = ::dup((*file)->fd->get());
+  if (duplicate < 0 || (::close(duplicate) != 0 && errno != EINTR)) {
+    return std::unexpected(Error::from_errno(errno, "close"));
+  }
+  return {};
 }
 
 // Moves the shared descriptor's position, which nothing else looks at.
@@ -77,7 +215,7 @@ Result<off_t> FileSystem::lseek(HandleId handle, off_t offset, int whence) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  const off_t found = ::lseek((*file)->inode->fd()->get(), offset, whence);
+  const off_t found = ::lseek((*file)->fd->get(), offset, whence);
   if (found < 0) {
     return std::unexpected(Error::from_errno(errno, "seek"));
   }
@@ -89,7 +227,7 @@ Result<void> FileSystem::fsync(HandleId handle, bool data_only) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  const int fd = (*file)->inode->fd()->get();
+  const int fd = (*file)->fd->get();
   if ((data_only ? ::fdatasync(fd) : ::fsync(fd)) != 0) {
     return std::unexpected(Error::from_errno(errno, "sync"));
   }

@@ -5,19 +5,12 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "fs/file_system.h"
 
 namespace mmapdirfs {
 namespace {
-
-// One component that names something beneath the directory. The kernel sends no others; a request
-// from elsewhere must not leave the source by them.
-bool is_child_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && !name.contains('/');
-}
 
 bool is_dot(const char* name) {
   return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0;
@@ -42,10 +35,7 @@ Result<void> list(DirectoryStream& stream, std::uint64_t cookie, Add add) {
 }  // namespace
 
 Result<Entry> FileSystem::lookup(NodeId parent, const char* name) {
-  if (!is_child_name(name)) {
-    return std::unexpected(Error::from_errno(EINVAL, "look up", name));
-  }
-  const auto directory = reach(parent);
+  const auto directory = reach_for_name(parent, name);
   if (!directory) {
     return std::unexpected(directory.error());
   }

@@ -44,16 +44,44 @@ Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name)
     return std::unexpected(opened.error());
   }
   const auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
-  auto attributes = Source::attributes(fd->get());
+  return enter(parent, fd->get(), name, fd);
+}
+
+// The descriptor isn't remembered: one open for writing would keep the file from being executed.
+Result<Entry> InodeTable::adopt(NodeId parent, int fd, const char* name) {
+  return enter(parent, fd, name, nullptr);
+}
+
+Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedFd descriptor) {
+  auto attributes = Source::attributes(fd);
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  auto locator = source_.locate(fd->get(), name);
+  auto locator = source_.locate(fd, name);
   if (!locator) {
     return std::unexpected(locator.error());
   }
-  const NodeId node = intern(parent, *attributes, std::move(*locator), fd);
+  const NodeId node = intern(parent, *attributes, std::move(*locator), std::move(descriptor));
   return Entry{.node = node, .attributes = *attributes};
+}
+
+void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
+  const auto fd = source_.open_child(parent_fd, name);
+  const auto attributes = fd ? Source::attributes(fd->get()) : std::unexpected(fd.error());
+  auto locator = fd ? source_.locate(fd->get(), name) : std::unexpected(fd.error());
+  if (!attributes || !locator || locator->is_handle) {
+    return;  // gone again, or found without its name
+  }
+  auto state = state_.lock();
+  const auto found = state->by_identity.find(identity_of(*attributes));
+  if (found == state->by_identity.end() || found->second == kRootNode) {
+    return;
+  }
+  Inode& known = state->inodes.at(found->second);
+  if (known.birth == birth_of(*attributes)) {
+    known.locator = std::move(*locator);
+    known.parent = parent;
+  }
 }
 
 // A handle carries the inode's generation. Where files go by name the birth time tells a recycled
@@ -200,6 +228,9 @@ SharedFd InodeTable::find_descriptor(State& state, NodeId node) {
 
 // Answers the descriptor that had to make room, for the caller to drop without the lock.
 SharedFd InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd) const {
+  if (!fd) {
+    return nullptr;
+  }
   if (const auto cached = state.by_node.find(node); cached != state.by_node.end()) {
     state.recent.splice(state.recent.begin(), state.recent, cached->second);
     return std::exchange(cached->second->second, std::move(fd));

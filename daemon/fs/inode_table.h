@@ -29,6 +29,12 @@ class InodeTable {
   // Finds `name` in a directory, raising its lookup count by one.
   Result<Entry> lookup(NodeId parent, int parent_fd, const char* name);
 
+  // The same for a file that is open already, as `name` in that directory; `fd` is borrowed.
+  Result<Entry> adopt(NodeId parent, int fd, const char* name);
+
+  // A file that may be known was given the name `name` in a directory; lookup counts stay.
+  void note_name(NodeId parent, int parent_fd, const char* name);
+
   // Takes `count` lookups back.
   void forget(NodeId node, std::uint64_t count);
 
@@ -73,6 +79,7 @@ class InodeTable {
   static bool is_same_file(const Inode& known, const Locator& locator, std::int64_t birth);
   static SharedFd find_descriptor(State& state, NodeId node);
 
+  Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   NodeId intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
   SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;

@@ -31,15 +31,15 @@ Result<ReadView> read_plainly(int fd, std::uint64_t offset, std::size_t length,
 
 }  // namespace
 
-Result<ReadView> OpenInode::read(std::uint64_t offset, std::size_t length,
+Result<ReadView> OpenInode::read(int fd, std::uint64_t offset, std::size_t length,
                                  std::vector<std::byte>& scratch) {
   if (path_ != ReadPath::kMapped) {
-    return read_plainly(fd_->get(), offset, length, scratch);
+    return read_plainly(fd, offset, length, scratch);
   }
   // The size must be the present one: a mapping doesn't shrink with its file, and what lies beyond
   // the end on its last page would be read as zeros.
   struct stat now{};
-  if (::fstat(fd_->get(), &now) != 0) {
+  if (::fstat(fd, &now) != 0) {
     return std::unexpected(Error::from_errno(errno, "stat"));
   }
   const auto size = static_cast<std::uint64_t>(now.st_size);
@@ -47,19 +47,19 @@ Result<ReadView> OpenInode::read(std::uint64_t offset, std::size_t length,
     return ReadView{};
   }
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - offset));
-  if (auto mapping = mapping_of(offset + count)) {
+  if (auto mapping = mapping_of(fd, offset + count)) {
     const auto bytes = mapping->bytes().subspan(static_cast<std::size_t>(offset), count);
     return ReadView{.bytes = bytes, .owner = std::move(mapping)};
   }
-  return read_plainly(fd_->get(), offset, length, scratch);
+  return read_plainly(fd, offset, length, scratch);
 }
 
 // A mapping that reaches to `end` at least, or null: the cache counts what it refused.
-mmapdir::MappingRef OpenInode::mapping_of(std::uint64_t end) {
+mmapdir::MappingRef OpenInode::mapping_of(int fd, std::uint64_t end) {
   if (auto mapping = *mapping_.lock(); mapping && mapping->bytes().size() >= end) {
     return mapping;
   }
-  auto acquired = cache_.acquire(fd_->get());
+  auto acquired = cache_.acquire(fd);
   if (!acquired || (*acquired)->bytes().size() < end) {
     return nullptr;
   }

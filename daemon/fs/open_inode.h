@@ -14,34 +14,41 @@
 
 namespace mmapdirfs {
 
-// A regular file that is open at least once: the one descriptor, read path, registration and
-// mapping that all its handles share. The path can't change while any handle is left: the kernel
-// answers EIO to an inode opened in two ways at once.
+// A regular file that is open at least once: the read path, registration and mapping that all its
+// handles share, and the descriptor of its first open, which every later open for reading shares
+// too if it can. The path can't change while any handle is left: the kernel answers EIO to an inode
+// opened in two ways at once.
 //
 // A resource type. Any thread may call.
 class OpenInode {
  public:
-  OpenInode(UniqueFd fd, ReadPath path, Backing backing, mmapdir::MappingCache& cache)
-      : fd_(std::make_shared<const UniqueFd>(std::move(fd))),
+  OpenInode(SharedFd fd, bool is_readable, ReadPath path, Backing backing,
+            mmapdir::MappingCache& cache)
+      : fd_(std::move(fd)),
+        is_readable_(is_readable),
         path_(path),
         backing_(std::move(backing)),
         cache_(cache) {}
 
   const SharedFd& fd() const { return fd_; }
+  bool is_readable() const { return is_readable_; }
   ReadPath path() const { return path_; }
   BackingId backing() const { return backing_.id(); }
 
-  // Up to `length` bytes from `offset`; fewer at the end of the file as it is now. `scratch` is
-  // filled where no mapping is to be had, and must then outlive the view.
+  // Up to `length` bytes from `offset`, by way of `fd`, a descriptor of this file; fewer at the end
+  // of the file as it is now. `scratch` is filled where no mapping is to be had, and must then
+  // outlive the view.
   //
   // HAZARD: mapped bytes can vanish (see mmapdir::Mapping): hand them to the kernel to copy, or
   // copy them under mmapdir::guarded_copy.
-  Result<ReadView> read(std::uint64_t offset, std::size_t length, std::vector<std::byte>& scratch);
+  Result<ReadView> read(int fd, std::uint64_t offset, std::size_t length,
+                        std::vector<std::byte>& scratch);
 
  private:
-  mmapdir::MappingRef mapping_of(std::uint64_t end);
+  mmapdir::MappingRef mapping_of(int fd, std::uint64_t end);
 
   const SharedFd fd_;
+  const bool is_readable_;
   const ReadPath path_;
   const Backing backing_;
   mmapdir::MappingCache& cache_;
@@ -52,19 +59,16 @@ class OpenInode {
 // OpenInode, and no lock but that inode's own is held while it is made.
 class OpenInodes {
  public:
-  // The open inode of `node`, made by `create` (-> Result<std::shared_ptr<OpenInode>>) if there is
-  // none.
+  // The open inode of `node`, made by `create` (-> std::shared_ptr<OpenInode>) if there is none.
   template <class Create>
-  Result<std::shared_ptr<OpenInode>> open(NodeId node, Create create) {
+  std::shared_ptr<OpenInode> open(NodeId node, Create create) {
     const auto creating = creation_of(node);
     const std::unique_lock turn(*creating);
     if (auto known = find(node)) {
       return known;
     }
     auto created = create();
-    if (created) {
-      inodes_.lock()->at(node).inode = *created;
-    }
+    inodes_.lock()->at(node).inode = created;
     return created;
   }
 

@@ -124,8 +124,9 @@ Result<Locator> Source::locate(int fd, const char* name) const {
   return Locator{.key = name, .is_handle = false};
 }
 
-Result<UniqueFd> Source::reopen(int fd, int flags) const {
-  UniqueFd opened(::openat(proc_self_fd_.get(), std::to_string(fd).c_str(), flags | O_CLOEXEC));
+Result<UniqueFd> Source::reopen(int fd, int flags, mode_t mode) const {
+  UniqueFd opened(
+      ::openat(proc_self_fd_.get(), std::to_string(fd).c_str(), flags | O_CLOEXEC, mode));
   if (!opened) {
     return std::unexpected(Error::from_errno(errno, "open"));
   }

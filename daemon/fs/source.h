@@ -43,8 +43,8 @@ class Source {
 
   Result<Locator> locate(int fd, const char* name) const;
 
-  // A descriptor of an O_PATH descriptor's file, open with `flags`.
-  Result<UniqueFd> reopen(int fd, int flags) const;
+  // A descriptor of an O_PATH descriptor's file, open with `flags`; `mode` is for O_TMPFILE.
+  Result<UniqueFd> reopen(int fd, int flags, mode_t mode = 0) const;
 
   static Result<Attributes> attributes(int fd);
 

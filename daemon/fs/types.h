@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "mmapdir/result.h"
@@ -60,6 +61,22 @@ struct OpenedFile {
   ReadPath path;
   BackingId backing;
   bool keep_pages;  // the pages that the kernel already has are this file's present bytes
+};
+
+// A file that was made and opened in one step.
+struct CreatedFile {
+  Entry entry;
+  OpenedFile file;
+};
+
+// What setattr is to change; what isn't set stays.
+struct AttributeChange {
+  std::optional<mode_t> mode;
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
+  std::optional<off_t> size;
+  timespec access_time{.tv_sec = 0, .tv_nsec = UTIME_OMIT};  // as utimensat takes them
+  timespec modification_time{.tv_sec = 0, .tv_nsec = UTIME_OMIT};
 };
 
 // Bytes to answer a read with, and what keeps them alive until the answer has left.

@@ -4,6 +4,8 @@
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 17)
 #include <fuse_lowlevel.h>
 
+#include <functional>
+
 #include "cache_policy.h"
 #include "fs/file_system.h"
 
@@ -46,9 +48,36 @@ class Adapter {
   void forget(fuse_req_t req, fuse_ino_t node, std::uint64_t count);
   void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets);
   void getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  void setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int which,
+               fuse_file_info* info);
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  void statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, fuse_file_info* info);
+#endif
   void access(fuse_req_t req, fuse_ino_t node, int mask);
   void readlink(fuse_req_t req, fuse_ino_t node);
+  void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t device);
+  void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode);
+  void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name);
+  void link(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name);
+  void unlink(fuse_req_t req, fuse_ino_t parent, const char* name);
+  void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name);
+  void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+              const char* new_name, unsigned flags);
   void open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
+              fuse_file_info* info);
+  void tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info);
+  void write(fuse_req_t req, fuse_ino_t node, const char* bytes, std::size_t size, off_t offset,
+             fuse_file_info* info);
+  void fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t length,
+                 fuse_file_info* info);
+  void copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset,
+                       fuse_file_info* from_info, fuse_ino_t to, off_t to_offset,
+                       fuse_file_info* to_info, std::size_t length, int flags);
+  void flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  void ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void* argument,
+             fuse_file_info* info, unsigned flags, const void* in, std::size_t in_size,
+             std::size_t out_size);
   void read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* info);
   void lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, fuse_file_info* info);
   void fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info);
@@ -63,6 +92,20 @@ class Adapter {
   void statfs(fuse_req_t req, fuse_ino_t node);
   void getxattr(fuse_req_t req, fuse_ino_t node, const char* name, std::size_t size);
   void listxattr(fuse_req_t req, fuse_ino_t node, std::size_t size);
+  void setxattr(fuse_req_t req, fuse_ino_t node, const char* name, const char* value,
+                std::size_t size, int flags);
+  void removexattr(fuse_req_t req, fuse_ino_t node, const char* name);
+
+  void getlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struct flock* lock);
+  void setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struct flock* lock, int sleep);
+  void flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation);
+
+  void answer_lock(fuse_req_t req, const Result<void>& tried, bool may_wait,
+                   const std::function<Result<LockWaits::Attempt>()>& wait);
+  void reply_entry(fuse_req_t req, const Result<Entry>& entry);
+  void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
+  bool appends_past_the_cache(int flags) const;
+  void describe(const OpenedFile& opened, fuse_file_info& info) const;
 
   FileSystem& fs_;
   const CachePolicy policy_;

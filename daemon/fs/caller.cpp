@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "fs/caller.h"
+
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+namespace mmapdirfs {
+namespace {
+
+using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+constexpr std::uint32_t bit(unsigned capability) { return 1U << capability; }
+
+// What the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)), but for
+// CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. All are below 32.
+constexpr std::uint32_t kDropped =
+    bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FSETID) | bit(CAP_LINUX_IMMUTABLE) | bit(CAP_MKNOD);
+
+// The wrappers of glibc set the ids of all threads. These are the calling thread's alone.
+void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }
+void set_fsgid(gid_t gid) { ::syscall(SYS_setfsgid, gid); }
+
+CapabilitySets own_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  CapabilitySets sets{};
+  ::syscall(SYS_capget, &header, sets.data());
+  return sets;
+}
+
+void keep_directory_access() {
+  thread_local const CapabilitySets kReduced = [] {
+    CapabilitySets sets = own_capabilities();
+    sets[0].effective = sets[0].permitted & ~kDropped;
+    return sets;
+  }();
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  ::syscall(SYS_capset, &header, kReduced.data());
+}
+
+// A process has one umask, unless a thread has unshared its own.
+void set_thread_umask(mode_t mask) {
+  thread_local const bool own = ::unshare(CLONE_FS) == 0;
+  thread_local mode_t present = ::umask(mask);
+  if (own && present != mask) {
+    ::umask(mask);
+    present = mask;
+  }
+}
+
+}  // namespace
+
+ActingAs::ActingAs(const Caller& caller) {
+  set_thread_umask(caller.umask);
+  if (::geteuid() != 0 || (caller.uid == 0 && caller.gid == 0)) {
+    return;
+  }
+  switched_ = true;
+  set_fsgid(caller.gid);
+  set_fsuid(caller.uid);
+  if (caller.uid != 0) {
+    keep_directory_access();
+  }
+}
+
+// Going back to 0 brings the capabilities back that leaving it took.
+ActingAs::~ActingAs() {
+  if (switched_) {
+    const int saved = errno;
+    set_fsuid(0);
+    set_fsgid(0);
+    errno = saved;
+  }
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+namespace mmapdirfs {
+
+// The process that a request comes from.
+struct Caller {
+  uid_t uid;
+  gid_t gid;
+  mode_t umask;
+};
+
+// Makes the calling thread act on the source as the caller does, for as long as it lives: what is
+// made belongs to the caller, its umask (or the directory's default ACL) holds, and set-user-id
+// bits go where the source would take them. What the caller may do has been checked by the kernel
+// before, with its supplementary groups, which this thread doesn't have: so the right to enter and
+// change any directory (CAP_DAC_OVERRIDE) stays.
+//
+// A daemon that isn't root can act as itself only, which then is the caller; just the umask is set.
+// Never register a file for passthrough meanwhile: its I/O would go on in the caller's name.
+//
+// A resource type; one at a time in a thread.
+class ActingAs {
+ public:
+  explicit ActingAs(const Caller& caller);
+  ActingAs(const ActingAs&) = delete;
+  ActingAs& operator=(const ActingAs&) = delete;
+  ~ActingAs();
+
+ private:
+  bool switched_ = false;
+};
+
+// Calls `action` as the caller and answers what it does. errno survives.
+template <class Action>
+auto acting_as(const Caller& caller, Action action) {
+  const ActingAs acting(caller);
+  return action();
+}
+
+}  // namespace mmapdirfs

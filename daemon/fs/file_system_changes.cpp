@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "fs/file_system.h"
+
+namespace mmapdirfs {
+namespace {
+
+Result<void> check(int result, const char* action, const char* name) {
+  if (result != 0) {
+    return std::unexpected(Error::from_errno(errno, action, name));
+  }
+  return {};
+}
+
+}  // namespace
+
+// Runs `make` (directory descriptor -> 0, or -1 and errno) as the caller, then looks its work up.
+template <class Make>
+Result<Entry> FileSystem::make_entry(NodeId parent, const char* name, const Caller& caller,
+                                     Make make) {
+  const auto directory = reach_for_name(parent, name);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  {
+    const ActingAs acting(caller);
+    if (const auto made = check(make((*directory)->get()), "make", name); !made) {
+      return std::unexpected(made.error());
+    }
+  }
+  auto entry = inodes_.lookup(parent, (*directory)->get(), name);
+  if (entry) {
+    show(entry->attributes);
+  }
+  return entry;
+}
+
+Result<Entry> FileSystem::mknod(NodeId parent, const char* name, mode_t mode, dev_t device,
+                                const Caller& caller) {
+  return make_entry(parent, name, caller,
+                    [&](int directory) { return ::mknodat(directory, name, mode, device); });
+}
+
+Result<Entry> FileSystem::mkdir(NodeId parent, const char* name, mode_t mode,
+                                const Caller& caller) {
+  return make_entry(parent, name, caller,
+                    [&](int directory) { return ::mkdirat(directory, name, mode); });
+}
+
+Result<Entry> FileSystem::symlink(NodeId parent, const char* name, const char* target,
+                                  const Caller& caller) {
+  return make_entry(parent, name, caller,
+                    [&](int directory) { return ::symlinkat(target, directory, name); });
+}
+
+Result<Entry> FileSystem::link(NodeId node, NodeId new_parent, const char* new_name) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  const auto directory = reach_for_name(new_parent, new_name);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  // By the descriptor's link in /proc: AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH.
+  const auto linked = check(::linkat(AT_FDCWD, ProcPath((*fd)->get()).c_str(), (*directory)->get(),
+                                     new_name, AT_SYMLINK_FOLLOW),
+                            "link", new_name);
+  if (!linked) {
+    return std::unexpected(linked.error());
+  }
+  auto entry = inodes_.lookup(new_parent, (*directory)->get(), new_name);
+  if (entry) {
+    show(entry->attributes);
+  }
+  return entry;
+}
+
+Result<void> FileSystem::unlink(NodeId parent, const char* name) {
+  const auto directory = reach_for_name(parent, name);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  return check(::unlinkat((*directory)->get(), name, 0), "remove", name);
+}
+
+Result<void> FileSystem::rmdir(NodeId parent, const char* name) {
+  const auto directory = reach_for_name(parent, name);
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  return check(::unlinkat((*directory)->get(), name, AT_REMOVEDIR), "remove", name);
+}
+
+Result<void> FileSystem::rename(NodeId parent, const char* name, NodeId new_parent,
+                                const char* new_name, unsigned flags) {
+  const auto from = reach_for_name(parent, name);
+  if (!from) {
+    return std::unexpected(from.error());
+  }
+  const auto to = reach_for_name(new_parent, new_name);
+  if (!to) {
+    return std::unexpected(to.error());
+  }
+  auto renamed =
+      check(::renameat2((*from)->get(), name, (*to)->get(), new_name, flags), "rename", name);
+  if (renamed) {
+    inodes_.note_name(new_parent, (*to)->get(), new_name);
+    if ((flags & RENAME_EXCHANGE) != 0) {
+      inodes_.note_name(parent, (*from)->get(), name);
+    }
+  }
+  return renamed;
+}
+
+}  // namespace mmapdirfs

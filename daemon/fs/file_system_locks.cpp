@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include <sys/file.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "fs/file_system.h"
+
+namespace mmapdirfs {
+namespace {
+
+Result<void> apply_flock(int description, int operation) {
+  if (::flock(description, operation) != 0) {
+    return std::unexpected(Error::from_errno(errno, "lock"));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
+                                         const struct flock& lock) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (lock.l_type == F_UNLCK && !locks_.find((*file)->node, owner)) {
+    return {};
+  }
+  const auto description =
+      locks_.description_of((*file)->node, owner, lock.l_pid, (*file)->fd->get());
+  if (!description) {
+    return std::unexpected(description.error());
+  }
+  return FileLocks::set((*description)->get(), lock);
+}
+
+Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, LockOwner owner,
+                                                            const struct flock& lock) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  auto description = locks_.description_of((*file)->node, owner, lock.l_pid, (*file)->fd->get());
+  if (!description) {
+    return std::unexpected(description.error());
+  }
+  return [fd = std::move(*description), lock] { return FileLocks::wait(fd->get(), lock); };
+}
+
+Result<struct flock> FileSystem::find_record_lock(HandleId handle, LockOwner owner,
+                                                  const struct flock& lock) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return locks_.find_conflict((*file)->node, owner, (*file)->fd->get(), lock);
+}
+
+Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
+  if (auto known = *file.flock_description.lock()) {
+    return known;
+  }
+  auto opened = FileLocks::open_description(file.fd->get());
+  if (!opened) {
+    return opened;
+  }
+  auto description = file.flock_description.lock();
+  if (!*description) {  // else another thread was faster
+    *description = std::move(*opened);
+  }
+  return *description;
+}
+
+Result<void> FileSystem::set_flock(HandleId handle, int operation) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  const auto description = flock_description(**file);
+  if (!description) {
+    return std::unexpected(description.error());
+  }
+  return apply_flock((*description)->get(), operation | LOCK_NB);
+}
+
+Result<LockWaits::Attempt> FileSystem::wait_for_flock(HandleId handle, int operation) {
+  const auto file = files_.find(handle);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  auto description = flock_description(**file);
+  if (!description) {
+    return std::unexpected(description.error());
+  }
+  return [fd = std::move(*description), operation] { return apply_flock(fd->get(), operation); };
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "fs/types.h"
+
+namespace mmapdirfs {
+
+// A wait for a lock, as its interrupter names it.
+enum class WaitId : std::uint64_t {};
+
+// Waiting for locks on the source. Each wait has a thread of its own, which the kernel's queue for
+// the lock holds: so no request thread is taken, the order is the source's, and waking up costs no
+// polling. A wait ends by getting the lock, by an error, or by interrupt() with EINTR.
+//
+// An interrupt is a signal (SIGRTMIN, whose handler does nothing) to the waiting thread. One that
+// comes just before the thread enters the system call would be lost; so a keeper thread sends it
+// again each millisecond until the wait is over. Without interrupts under way it sleeps.
+//
+// Any thread may call. One instance a process, since the signal's handler is the process's.
+class LockWaits {
+ public:
+  using Attempt = std::function<Result<void>()>;          // blocks; EINTR after a signal
+  using Done = std::function<void(const Result<void>&)>;  // called once, in the waiting thread
+
+  LockWaits();
+  LockWaits(const LockWaits&) = delete;
+  LockWaits& operator=(const LockWaits&) = delete;
+  ~LockWaits();
+
+  // A wait that can be interrupted from now on, but hasn't begun.
+  WaitId prepare();
+
+  // Begins it. ENOLCK, told through `done` as well, where no thread can be had for it.
+  void begin(WaitId id, Attempt attempt, Done done);
+
+  // Ends a wait, also one that hasn't begun; one that is over is left alone.
+  void interrupt(WaitId id);
+
+  // Interrupts all waits and returns once they are over. None may be prepared afterwards.
+  void stop();
+
+ private:
+  struct Wait {
+    std::thread thread;  // once it has begun
+    bool is_interrupted = false;
+    bool is_over = false;  // nothing is left to interrupt
+    bool is_done = false;  // told, and only to be joined
+  };
+
+  void run(WaitId id, const Attempt& attempt, const Done& done);
+  bool is_interrupted(WaitId id);
+  void keep();
+  std::thread take_finished();
+  bool signal_interrupted();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  std::map<WaitId, Wait> waits_;
+  std::uint64_t last_ = 0;
+  bool stopping_ = false;
+
+  std::thread keeper_;  // the last member: it uses all others
+};
+
+}  // namespace mmapdirfs
