@@ -27,21 +27,22 @@ constexpr std::uint32_t kDropped =
 void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }
 void set_fsgid(gid_t gid) { ::syscall(SYS_setfsgid, gid); }
 
+constexpr __user_cap_header_struct kThisThread{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+
 CapabilitySets own_capabilities() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_header_struct header = kThisThread;
   CapabilitySets sets{};
   ::syscall(SYS_capget, &header, sets.data());
   return sets;
 }
 
-void keep_directory_access() {
-  thread_local const CapabilitySets kReduced = [] {
-    CapabilitySets sets = own_capabilities();
-    sets[0].effective = sets[0].permitted & ~kDropped;
-    return sets;
-  }();
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  ::syscall(SYS_capset, &header, kReduced.data());
+// Lowering the effective set, or raising it to what is permitted, can't fail.
+void set_effective_capabilities(std::uint32_t dropped) {
+  thread_local const CapabilitySets kOwn = own_capabilities();
+  __user_cap_header_struct header = kThisThread;
+  CapabilitySets sets = kOwn;
+  sets[0].effective = kOwn[0].permitted & ~dropped;
+  ::syscall(SYS_capset, &header, sets.data());
 }
 
 // A process has one umask, unless a thread has unshared its own.
@@ -65,7 +66,7 @@ ActingAs::ActingAs(const Caller& caller) {
   set_fsgid(caller.gid);
   set_fsuid(caller.uid);
   if (caller.uid != 0) {
-    keep_directory_access();
+    set_effective_capabilities(kDropped);
   }
 }
 
@@ -78,5 +79,9 @@ ActingAs::~ActingAs() {
     errno = saved;
   }
 }
+
+WithoutFsetid::WithoutFsetid() { set_effective_capabilities(bit(CAP_FSETID)); }
+
+WithoutFsetid::~WithoutFsetid() { set_effective_capabilities(0); }
 
 }  // namespace mmapdirfs

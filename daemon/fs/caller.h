@@ -33,6 +33,16 @@ class ActingAs {
   bool switched_ = false;
 };
 
+// Takes from the calling thread, for as long as it lives, the right to leave set-user-id and
+// set-group-id bits on a file that is written (CAP_FSETID). A resource type; not within ActingAs.
+class WithoutFsetid {
+ public:
+  WithoutFsetid();
+  WithoutFsetid(const WithoutFsetid&) = delete;
+  WithoutFsetid& operator=(const WithoutFsetid&) = delete;
+  ~WithoutFsetid();
+};
+
 // Calls `action` as the caller and answers what it does. errno survives.
 template <class Action>
 auto acting_as(const Caller& caller, Action action) {

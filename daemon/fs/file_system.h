@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -106,7 +107,7 @@ class FileSystem {
   Result<struct statvfs> statfs(NodeId node);
   // Both answer the length; an empty buffer asks only for that.
   Result<std::size_t> getxattr(NodeId node, const char* name, std::span<char> value);
-  Result<std::size_t> listxattr(NodeId node, std::span<char> names);
+  Result<std::size_t> listxattr(NodeId node, std::span<char> names, const Caller& caller);
   Result<void> setxattr(NodeId node, const char* name, std::span<const char> value, int flags,
                         const Caller& caller);
   Result<void> removexattr(NodeId node, const char* name);
@@ -157,6 +158,9 @@ class FileSystem {
     const SharedFd fd;  // the inode's, where that serves
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
+    // Who took record locks by way of this handle. A process gives its own back at each close; what
+    // is left at the last one are locks of the open file description itself (F_OFD_SETLK).
+    mmapdir::Guarded<std::set<LockOwner>> lock_owners;
   };
 
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
@@ -168,6 +172,7 @@ class FileSystem {
   Result<Entry> make_entry(NodeId parent, const char* name, const Caller& caller, Make make);
   void show(Attributes& attributes);
   Result<SharedFd> flock_description(OpenFile& file);
+  Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags);

@@ -1,16 +1,45 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "fs/file_system.h"
 
 namespace mmapdirfs {
+namespace {
+
+// The names, each with its NUL.
+Result<std::string> list_attributes(int fd) {
+  std::string names(XATTR_LIST_MAX, '\0');  // the kernel's own limit
+  const ssize_t n = ::listxattr(ProcPath(fd).c_str(), names.data(), names.size());
+  if (n < 0) {
+    return std::unexpected(Error::from_errno(errno, "list the attributes"));
+  }
+  names.resize(static_cast<std::size_t>(n));
+  return names;
+}
+
+std::string without_trusted(std::string_view names) {
+  std::string kept;
+  while (!names.empty()) {
+    const auto name = names.substr(0, names.find('\0') + 1);
+    if (!name.starts_with("trusted.")) {
+      kept.append(name);
+    }
+    names.remove_prefix(name.size());
+  }
+  return kept;
+}
+
+}  // namespace
 
 Result<Attributes> FileSystem::getattr(NodeId node) {
   const auto fd = reach(node);
@@ -115,16 +144,26 @@ Result<std::size_t> FileSystem::getxattr(NodeId node, const char* name, std::spa
   return static_cast<std::size_t>(n);
 }
 
-Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names) {
+// The names of trusted attributes are shown to root alone, as on the source; the kernel checks only
+// who reads their values.
+Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names,
+                                          const Caller& caller) {
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  const ssize_t n = ::listxattr(ProcPath((*fd)->get()).c_str(), names.data(), names.size());
-  if (n < 0) {
-    return std::unexpected(Error::from_errno(errno, "list the attributes"));
+  auto all = list_attributes((*fd)->get());
+  if (!all) {
+    return std::unexpected(all.error());
   }
-  return static_cast<std::size_t>(n);
+  if (caller.uid != 0) {
+    *all = without_trusted(*all);
+  }
+  if (!names.empty() && names.size() < all->size()) {
+    return std::unexpected(Error::from_errno(ERANGE, "list the attributes"));
+  }
+  std::copy_n(all->begin(), std::min(names.size(), all->size()), names.begin());
+  return all->size();
 }
 
 // An ACL is set in the caller's name: it takes the set-group-id bit away from who isn't in the

@@ -240,6 +240,9 @@ void FileSystem::release(HandleId handle) {
     return;
   }
   const NodeId node = file->node;
+  for (const LockOwner owner : *file->lock_owners.lock()) {
+    locks_.release(node, owner);
+  }
   file.reset();
   open_inodes_.prune(node);
 }

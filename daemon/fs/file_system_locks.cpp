@@ -18,6 +18,11 @@ Result<void> apply_flock(int description, int operation) {
 
 }  // namespace
 
+Result<SharedFd> FileSystem::record_lock_description(OpenFile& file, LockOwner owner, pid_t pid) {
+  file.lock_owners.lock()->insert(owner);
+  return locks_.description_of(file.node, owner, pid, file.fd->get());
+}
+
 Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
                                          const struct flock& lock) {
   const auto file = files_.find(handle);
@@ -27,8 +32,7 @@ Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
   if (lock.l_type == F_UNLCK && !locks_.find((*file)->node, owner)) {
     return {};
   }
-  const auto description =
-      locks_.description_of((*file)->node, owner, lock.l_pid, (*file)->fd->get());
+  const auto description = record_lock_description(**file, owner, lock.l_pid);
   if (!description) {
     return std::unexpected(description.error());
   }
@@ -41,7 +45,7 @@ Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, Loc
   if (!file) {
     return std::unexpected(file.error());
   }
-  auto description = locks_.description_of((*file)->node, owner, lock.l_pid, (*file)->fd->get());
+  auto description = record_lock_description(**file, owner, lock.l_pid);
   if (!description) {
     return std::unexpected(description.error());
   }

@@ -176,7 +176,7 @@ void Adapter::getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info* /*info*/)
     return reply_error(req, attributes.error());
   }
   const struct stat result = to_stat(*attributes);
-  fuse_reply_attr(req, &result, seconds(policy_.timeout));
+  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_));
 }
 
 void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int which,
@@ -188,7 +188,7 @@ void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int 
     return reply_error(req, attributes.error());
   }
   const struct stat result = to_stat(*attributes);
-  fuse_reply_attr(req, &result, seconds(policy_.timeout));
+  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
@@ -198,7 +198,7 @@ void Adapter::statx(fuse_req_t req, fuse_ino_t node, int /*flags*/, int /*mask*/
   if (!attributes) {
     return reply_error(req, attributes.error());
   }
-  fuse_reply_statx(req, 0, &*attributes, seconds(policy_.timeout));
+  fuse_reply_statx(req, 0, &*attributes, attribute_timeout(*attributes, policy_));
 }
 #endif
 
@@ -428,7 +428,7 @@ void Adapter::getxattr(fuse_req_t req, fuse_ino_t node, const char* name, std::s
 
 void Adapter::listxattr(fuse_req_t req, fuse_ino_t node, std::size_t size) {
   const auto names = scratch_of(size);
-  const auto length = fs_.listxattr(node_of(node), names);
+  const auto length = fs_.listxattr(node_of(node), names, caller_of(req));
   if (!length) {
     return reply_error(req, length.error());
   }

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "fs/caller.h"
+
 namespace mmapdirfs {
 namespace {
 
@@ -27,6 +29,9 @@ constexpr unsigned long kBackingClose = _IOW(kDeviceMagic, 2, std::uint32_t);
 }  // namespace
 
 Result<BackingId> DeviceBackings::open(int fd) {
+  // The kernel does the I/O with this thread's rights as they are now. Root's would leave
+  // set-user-id bits on a file that anybody writes: the kernel relies on us for taking them away.
+  const WithoutFsetid without_fsetid;
   BackingMap map{.fd = fd, .flags = 0, .padding = 0};
   const int id = ::ioctl(device_, kBackingOpen, &map);
   if (id <= 0) {

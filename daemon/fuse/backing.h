@@ -20,8 +20,10 @@ class DeviceBackings final : public BackingRegistry {
   // From now on the first file that is refused is logged; others go the same way and aren't.
   void log_first_refusal() { log_refusal_ = true; }
 
-  // EPERM without CAP_SYS_ADMIN in the initial user namespace; ELOOP for a file of a stacked file
-  // system (overlayfs, another FUSE) deeper than the kernel takes.
+  // What is written through passthrough loses set-user-id and set-group-id bits whoever writes;
+  // on the source itself root's writing keeps them. EPERM without CAP_SYS_ADMIN in the initial user
+  // namespace; ELOOP for a file of a stacked file system (overlayfs, another FUSE) deeper than the
+  // kernel takes.
   Result<BackingId> open(int fd) override;
   void close(BackingId id) override;
 

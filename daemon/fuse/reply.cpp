@@ -29,16 +29,18 @@ struct stat to_stat(const Attributes& attributes) {
   return result;
 }
 
-double seconds(std::chrono::milliseconds timeout) {
-  return std::chrono::duration<double>(timeout).count();
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy) {
+  const bool may_lose_bits =
+      S_ISREG(attributes.stx_mode) && (attributes.stx_mode & (S_ISUID | S_ISGID)) != 0;
+  return may_lose_bits ? 0 : std::chrono::duration<double>(policy.timeout).count();
 }
 
 fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
   fuse_entry_param param{};
   param.ino = static_cast<fuse_ino_t>(entry.node);
   param.attr = to_stat(entry.attributes);
-  param.attr_timeout = seconds(policy.timeout);
-  param.entry_timeout = param.attr_timeout;
+  param.attr_timeout = attribute_timeout(entry.attributes, policy);
+  param.entry_timeout = std::chrono::duration<double>(policy.timeout).count();
   return param;
 }
 

@@ -11,7 +11,11 @@ namespace mmapdirfs {
 
 struct stat to_stat(const Attributes& attributes);
 fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy);
-double seconds(std::chrono::milliseconds timeout);
+
+// For how many seconds the kernel may keep the attributes. Not at all those of a file with a
+// set-user-id or set-group-id bit: a write may take the bit away, and doesn't make the kernel ask
+// for the mode again.
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy);
 
 // A READDIR or READDIRPLUS answer of at most `size` bytes. Borrows everything.
 class DirectoryReply final : public DirectorySink {
