@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -40,15 +41,19 @@ void raise_descriptor_limit() {
   }
 }
 
-// Descriptors for inodes that aren't open: 512 cover the directories that a search index or a
-// source tree has in use; where the process may have few, a quarter of them, so that opens succeed.
-std::size_t cached_descriptors() {
-  constexpr std::size_t kEnough = 512;
+// How the descriptors that the process may have are shared out. A search index or a source tree has
+// far fewer than 512 directories in use at a time; 64 are enough for all threads' lookups.
+FileSystemConfig descriptor_budget() {
+  constexpr rlim_t kCached = 512;
+  constexpr rlim_t kReserve = 64;
+  FileSystemConfig config;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return kEnough;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    const rlim_t all = std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max());
+    config.cached_descriptors = std::clamp<rlim_t>(all / 4, 1, kCached);
+    config.descriptor_limit = static_cast<int>(all - std::min(all / 4, kReserve));
   }
-  return std::clamp<std::size_t>(limit.rlim_cur / 4, 1, kEnough);
+  return config;
 }
 
 mmapdir::MappingLimits mapping_limits(const Options& options) {
@@ -119,8 +124,8 @@ class Mount {
       : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
 
   std::expected<void, StartError> start() {
-    auto fs = FileSystem::create(UniqueFd(::dup(plan_.root.get())),
-                                 {.cached_descriptors = cached_descriptors()}, cache_, backings_);
+    auto fs = FileSystem::create(UniqueFd(::dup(plan_.root.get())), descriptor_budget(), cache_,
+                                 backings_);
     if (!fs) {
       return std::unexpected(StartError{fs.error().message()});
     }

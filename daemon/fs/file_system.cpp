@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/file_system.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
                        mmapdir::MappingCache& cache, BackingRegistry& backings)
     : source_(std::move(source)),
       read_path_(config.read_path),
+      descriptor_limit_(config.descriptor_limit),
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root)),
@@ -46,6 +49,15 @@ FileSystemCounts FileSystem::counts() const {
           .open_inodes = open_inodes_.size(),
           .open_files = files_.size(),
           .open_directories = directories_.size()};
+}
+
+// The kernel hands out the lowest number that is free, so a number tells how many are taken.
+Result<void> FileSystem::check_room_for_descriptor() const {
+  const UniqueFd next(::fcntl(source_.root()->get(), F_DUPFD_CLOEXEC, 0));
+  if (!next || next.get() >= descriptor_limit_) {
+    return std::unexpected(Error::from_errno(next ? ENFILE : errno, "open one more file"));
+  }
+  return {};
 }
 
 // An open inode is reached by its own descriptor, also once its name is gone.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <set>
 #include <span>
@@ -45,6 +46,9 @@ struct FileSystemConfig {
   ReadPath read_path = ReadPath::kMapped;
   // O_PATH descriptors kept for inodes that aren't open.
   std::size_t cached_descriptors = 512;
+  // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
+  // up to the process's limit is for looking things up, so that closing goes on working.
+  int descriptor_limit = std::numeric_limits<int>::max();
 };
 
 // How much is held for the kernel at this moment.
@@ -166,6 +170,7 @@ class FileSystem {
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
              mmapdir::MappingCache& cache, BackingRegistry& backings);
 
+  Result<void> check_room_for_descriptor() const;
   Result<SharedFd> reach(NodeId node);
   Result<SharedFd> reach_for_name(NodeId parent, const char* name);
   template <class Make>
@@ -182,6 +187,7 @@ class FileSystem {
   // Constant once requests are served.
   Source source_;
   ReadPath read_path_;
+  const int descriptor_limit_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;
 

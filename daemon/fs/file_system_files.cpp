@@ -34,6 +34,9 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (const auto inode = open_inodes_.find(node); only_reads && inode && inode->is_readable()) {
     return add_file(node, inode->fd(), flags);
   }
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(room.error());
+  }
   const auto path_fd = reach(node);
   if (!path_fd) {
     return std::unexpected(path_fd.error());
@@ -76,6 +79,9 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_re
 
 Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t mode, int flags,
                                        const Caller& caller) {
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(room.error());
+  }
   const auto directory = reach_for_name(parent, name);
   if (!directory) {
     return std::unexpected(directory.error());
@@ -93,6 +99,9 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
 
 Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
                                         const Caller& caller) {
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(room.error());
+  }
   const auto directory = reach(parent);
   if (!directory) {
     return std::unexpected(directory.error());

@@ -19,6 +19,9 @@ Result<void> apply_flock(int description, int operation) {
 }  // namespace
 
 Result<SharedFd> FileSystem::record_lock_description(OpenFile& file, LockOwner owner, pid_t pid) {
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
+  }
   file.lock_owners.lock()->insert(owner);
   return locks_.description_of(file.node, owner, pid, file.fd->get());
 }
@@ -64,6 +67,9 @@ Result<struct flock> FileSystem::find_record_lock(HandleId handle, LockOwner own
 Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
   if (auto known = *file.flock_description.lock()) {
     return known;
+  }
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
   auto opened = FileLocks::open_description(file.fd->get());
   if (!opened) {

@@ -67,6 +67,9 @@ Result<std::string> FileSystem::readlink(NodeId node) {
 }
 
 Result<HandleId> FileSystem::opendir(NodeId node) {
+  if (const auto room = check_room_for_descriptor(); !room) {
+    return std::unexpected(room.error());
+  }
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
