@@ -52,12 +52,20 @@ FileSystemCounts FileSystem::counts() const {
 }
 
 // The kernel hands out the lowest number that is free, so a number tells how many are taken.
-Result<void> FileSystem::check_room_for_descriptor() const {
+bool FileSystem::has_room_for_descriptor() const {
   const UniqueFd next(::fcntl(source_.root()->get(), F_DUPFD_CLOEXEC, 0));
-  if (!next || next.get() >= descriptor_limit_) {
-    return std::unexpected(Error::from_errno(next ? ENFILE : errno, "open one more file"));
+  return next && next.get() < descriptor_limit_;
+}
+
+Result<void> FileSystem::check_room_for_descriptor() {
+  if (has_room_for_descriptor()) {
+    return {};
   }
-  return {};
+  inodes_.drop_descriptors();  // a program's open file is worth more than a cached way to one
+  if (has_room_for_descriptor()) {
+    return {};
+  }
+  return std::unexpected(Error::from_errno(ENFILE, "open one more file"));
 }
 
 // An open inode is reached by its own descriptor, also once its name is gone.

@@ -170,7 +170,8 @@ class FileSystem {
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
              mmapdir::MappingCache& cache, BackingRegistry& backings);
 
-  Result<void> check_room_for_descriptor() const;
+  bool has_room_for_descriptor() const;
+  Result<void> check_room_for_descriptor();
   Result<SharedFd> reach(NodeId node);
   Result<SharedFd> reach_for_name(NodeId parent, const char* name);
   template <class Make>

@@ -246,6 +246,13 @@ SharedFd InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd)
   return evicted;
 }
 
+void InodeTable::drop_descriptors() {
+  Descriptors dropped;  // closed after the lock is dropped
+  auto state = state_.lock();
+  state->by_node.clear();
+  dropped.swap(state->recent);
+}
+
 bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {
   auto state = state_.lock();
   const auto found = state->inodes.find(node);

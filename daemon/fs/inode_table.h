@@ -42,6 +42,9 @@ class InodeTable {
   // ESTALE when the file is gone from the source, or the node was never known.
   Result<SharedFd> reach(NodeId node);
 
+  // Closes all cached descriptors that aren't in use.
+  void drop_descriptors();
+
   // True when the file's version (see fs/file_version.h) is the one remembered at the last call
   // for this node; remembers `version` in its place. Zero is no version and equals nothing.
   bool exchange_version(NodeId node, std::uint64_t version);
