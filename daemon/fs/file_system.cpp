@@ -52,18 +52,15 @@ FileSystemCounts FileSystem::counts() const {
 }
 
 // The kernel hands out the lowest number that is free, so a number tells how many are taken.
-bool FileSystem::has_room_for_descriptor() const {
-  const UniqueFd next(::fcntl(source_.root()->get(), F_DUPFD_CLOEXEC, 0));
-  return next && next.get() < descriptor_limit_;
-}
-
-Result<void> FileSystem::check_room_for_descriptor() {
-  if (has_room_for_descriptor()) {
-    return {};
-  }
-  inodes_.drop_descriptors();  // a program's open file is worth more than a cached way to one
-  if (has_room_for_descriptor()) {
-    return {};
+Result<UniqueFd> FileSystem::hold_place_for_descriptor() {
+  for (const bool is_last_try : {false, true}) {
+    UniqueFd place(::fcntl(source_.root()->get(), F_DUPFD_CLOEXEC, 0));
+    if (place && place.get() < descriptor_limit_) {
+      return place;
+    }
+    if (!is_last_try) {
+      inodes_.drop_descriptors();  // a program's open file is worth more than a way to another
+    }
   }
   return std::unexpected(Error::from_errno(ENFILE, "open one more file"));
 }

@@ -170,8 +170,9 @@ class FileSystem {
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
              mmapdir::MappingCache& cache, BackingRegistry& backings);
 
-  bool has_room_for_descriptor() const;
-  Result<void> check_room_for_descriptor();
+  // Keeps a place below the limit while the file is being reached: give it up (reset) right before
+  // opening for the program.
+  Result<UniqueFd> hold_place_for_descriptor();
   Result<SharedFd> reach(NodeId node);
   Result<SharedFd> reach_for_name(NodeId parent, const char* name);
   template <class Make>

@@ -34,8 +34,9 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (const auto inode = open_inodes_.find(node); only_reads && inode && inode->is_readable()) {
     return add_file(node, inode->fd(), flags);
   }
-  if (const auto room = check_room_for_descriptor(); !room) {
-    return std::unexpected(room.error());
+  auto place = hold_place_for_descriptor();
+  if (!place) {
+    return std::unexpected(place.error());
   }
   const auto path_fd = reach(node);
   if (!path_fd) {
@@ -43,6 +44,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
+  place->reset();
   auto fd = acting_as(caller, [&] { return source_.reopen((*path_fd)->get(), reopening); });
   if (!fd) {
     return std::unexpected(fd.error());
@@ -79,8 +81,9 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_re
 
 Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t mode, int flags,
                                        const Caller& caller) {
-  if (const auto room = check_room_for_descriptor(); !room) {
-    return std::unexpected(room.error());
+  auto place = hold_place_for_descriptor();
+  if (!place) {
+    return std::unexpected(place.error());
   }
   const auto directory = reach_for_name(parent, name);
   if (!directory) {
@@ -88,6 +91,7 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
   }
   // Always exclusive: whether the caller may open a file that is there isn't for us to judge.
   const int exclusive = (flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  place->reset();
   UniqueFd created = acting_as(
       caller, [&] { return UniqueFd(::openat((*directory)->get(), name, exclusive, mode)); });
   if (!created) {
@@ -99,14 +103,16 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
 
 Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
                                         const Caller& caller) {
-  if (const auto room = check_room_for_descriptor(); !room) {
-    return std::unexpected(room.error());
+  auto place = hold_place_for_descriptor();
+  if (!place) {
+    return std::unexpected(place.error());
   }
   const auto directory = reach(parent);
   if (!directory) {
     return std::unexpected(directory.error());
   }
   const int nameless = (flags & ~(O_CREAT | O_NOFOLLOW)) | O_TMPFILE;
+  place->reset();
   auto created =
       acting_as(caller, [&] { return source_.reopen((*directory)->get(), nameless, mode); });
   if (!created) {

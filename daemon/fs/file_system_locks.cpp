@@ -19,9 +19,11 @@ Result<void> apply_flock(int description, int operation) {
 }  // namespace
 
 Result<SharedFd> FileSystem::record_lock_description(OpenFile& file, LockOwner owner, pid_t pid) {
-  if (const auto room = check_room_for_descriptor(); !room) {
+  auto place = hold_place_for_descriptor();
+  if (!place) {
     return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
+  place->reset();
   file.lock_owners.lock()->insert(owner);
   return locks_.description_of(file.node, owner, pid, file.fd->get());
 }
@@ -68,9 +70,11 @@ Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
   if (auto known = *file.flock_description.lock()) {
     return known;
   }
-  if (const auto room = check_room_for_descriptor(); !room) {
+  auto place = hold_place_for_descriptor();
+  if (!place) {
     return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
+  place->reset();
   auto opened = FileLocks::open_description(file.fd->get());
   if (!opened) {
     return opened;

@@ -67,13 +67,15 @@ Result<std::string> FileSystem::readlink(NodeId node) {
 }
 
 Result<HandleId> FileSystem::opendir(NodeId node) {
-  if (const auto room = check_room_for_descriptor(); !room) {
-    return std::unexpected(room.error());
+  auto place = hold_place_for_descriptor();
+  if (!place) {
+    return std::unexpected(place.error());
   }
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
   }
+  place->reset();
   auto stream = source_.reopen((*fd)->get(), O_RDONLY | O_DIRECTORY);
   if (!stream) {
     return std::unexpected(stream.error());
