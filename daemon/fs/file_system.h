@@ -89,7 +89,8 @@ class FileSystem {
   Result<struct statvfs> statfs(NodeId node);
   // Both answer the length; an empty buffer asks only for that.
   Result<std::size_t> getxattr(NodeId node, const char* name, std::span<char> value);
-  Result<std::size_t> listxattr(NodeId node, std::span<char> names);
+  Result<std::size_t> listxattr(NodeId node, std::span<char> names,
+                                XattrNames which = XattrNames::kAll);
 
   // Files (file_system_files.cpp).
   Result<OpenedFile> open(NodeId node, int flags);

@@ -1,13 +1,54 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string>
+#include <string_view>
 
 #include "fs/file_system.h"
 
 namespace mmapdirfs {
+namespace {
+
+Result<std::size_t> list_names(const ProcPath& file, std::span<char> names) {
+  const ssize_t n = ::listxattr(file.c_str(), names.data(), names.size());
+  if (n < 0) {
+    return std::unexpected(Error::from_errno(errno, "list the attributes"));
+  }
+  return static_cast<std::size_t>(n);
+}
+
+Result<std::size_t> list_untrusted_names(const ProcPath& file, std::span<char> names) {
+  std::string all(XATTR_LIST_MAX, '\0');
+  const auto length = list_names(file, all);
+  if (!length) {
+    return length;
+  }
+  std::string_view left = std::string_view(all).substr(0, *length);
+  std::string kept;
+  while (!left.empty()) {
+    // The last name has its zero byte too, unless the source's file system is broken.
+    const auto name = left.substr(0, std::min(left.find('\0'), left.size() - 1) + 1);
+    if (!name.starts_with("trusted.")) {
+      kept += name;
+    }
+    left.remove_prefix(name.size());
+  }
+  if (names.empty()) {
+    return kept.size();
+  }
+  if (kept.size() > names.size()) {
+    return std::unexpected(Error::from_errno(ERANGE, "list the attributes"));
+  }
+  std::ranges::copy(kept, names.begin());
+  return kept.size();
+}
+
+}  // namespace
 
 Result<Attributes> FileSystem::getattr(NodeId node) {
   const auto fd = reach(node);
@@ -60,16 +101,13 @@ Result<std::size_t> FileSystem::getxattr(NodeId node, const char* name, std::spa
   return static_cast<std::size_t>(n);
 }
 
-Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names) {
+Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names, XattrNames which) {
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  const ssize_t n = ::listxattr(ProcPath((*fd)->get()).c_str(), names.data(), names.size());
-  if (n < 0) {
-    return std::unexpected(Error::from_errno(errno, "list the attributes"));
-  }
-  return static_cast<std::size_t>(n);
+  const ProcPath file((*fd)->get());
+  return which == XattrNames::kAll ? list_names(file, names) : list_untrusted_names(file, names);
 }
 
 }  // namespace mmapdirfs
