@@ -239,19 +239,20 @@ TEST_CASE("In the background the log goes to syslog", "[syslog]") {
   must(::setsockopt(log.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), "setsockopt");
 
   const Directories where;
-  std::string message;
   {
     const BackgroundMount mount(where);
     CHECK(mount.outcome().status == 0);
-    // Other daemons may talk at the same time.
-    while (!message.contains("mounted") || !message.contains(where.point().string())) {
-      message.resize(4096);
-      const ssize_t got = ::recv(log.get(), message.data(), message.size(), 0);
-      if (got <= 0) {
-        break;
-      }
-      message.resize(static_cast<std::size_t>(got));
+  }
+  // What was said before the daemon went behind was for the shell; what it says now is for syslog.
+  // Other daemons may talk at the same time.
+  std::string message;
+  while (!message.contains("unmounted") || !message.contains(where.point().string())) {
+    message.resize(4096);
+    const ssize_t got = ::recv(log.get(), message.data(), message.size(), 0);
+    if (got <= 0) {
+      break;
     }
+    message.resize(static_cast<std::size_t>(got));
   }
   ::unlink(kLog);
   CHECK(message.contains("mmapdirfs"));
