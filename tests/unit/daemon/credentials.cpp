@@ -33,8 +33,9 @@ void become_ordinary_user() {
   }
 }
 
-// Brings what the thread throws to the caller.
-void run_in_thread(const std::function<void()>& what) {
+}  // namespace
+
+void in_thread(const std::function<void()>& what) {
   std::exception_ptr failure;
   std::thread([&] {
     try {
@@ -48,17 +49,15 @@ void run_in_thread(const std::function<void()>& what) {
   }
 }
 
-}  // namespace
-
 void without_capability(unsigned capability, const std::function<void()>& what) {
-  run_in_thread([&] {
+  in_thread([&] {
     give_up_capability(capability);
     what();
   });
 }
 
 void as_ordinary_user(const std::function<void()>& what) {
-  run_in_thread([&] {
+  in_thread([&] {
     become_ordinary_user();
     what();
   });

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "support/kernel_mount.h"
@@ -43,6 +45,22 @@ struct Places {
   }
 
   TemporaryDirectory directory;
+};
+
+// Takes every program out of PATH. Not with other threads at work.
+class NoPrograms {
+ public:
+  NoPrograms() : path_(mmapdir::test::environment("PATH")) {
+    ::setenv("PATH", "/nonexistent", 1);  // NOLINT(concurrency-mt-unsafe)
+  }
+  NoPrograms(const NoPrograms&) = delete;
+  NoPrograms& operator=(const NoPrograms&) = delete;
+  ~NoPrograms() {
+    ::setenv("PATH", path_.value_or("").c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  }
+
+ private:
+  const std::optional<std::string> path_;
 };
 
 // Whether a refusal is one of the machine's rather than of the directories.
@@ -163,12 +181,46 @@ TEST_CASE("A file system of another kind on the mount point is no hindrance", "[
   CHECK_FALSE(plan->is_mounted);
 }
 
-TEST_CASE("A refusal of the machine names /dev/fuse", "[preflight]") {
-  if (::access("/dev/fuse", R_OK | W_OK) == 0) {
-    SKIP("/dev/fuse can be opened here");
-  }
+TEST_CASE("A machine without /dev/fuse is refused with what to do", "[preflight]") {
+  mmapdir::test::require_root();  // to hide the device
   const Places places;
-  CHECK(places.refusal("source", "mountpoint").starts_with("/dev/fuse"));
+  std::string message;
+  in_thread([&] {
+    mmapdir::test::enter_private_mount_namespace();
+    const KernelMount empty = KernelMount::tmpfs("/dev");
+    message = places.refusal("source", "mountpoint");
+  });
+  CHECK(message.starts_with("/dev/fuse: No such file or directory"));
+  CHECK(message.contains("modprobe fuse"));
+}
+
+TEST_CASE("A /dev/fuse that can't be opened is refused with the mode that it needs",
+          "[preflight]") {
+  mmapdir::test::require_root();  // to put another in its place
+  const Places places;
+  std::string message;
+  in_thread([&] {
+    mmapdir::test::enter_private_mount_namespace();
+    const KernelMount devices = KernelMount::tmpfs("/dev");
+    write_file("/dev/fuse", "", 0600);
+    as_ordinary_user([&] { message = places.refusal("source", "mountpoint"); });
+  });
+  CHECK(message.starts_with("/dev/fuse: Permission denied"));
+  CHECK(message.contains("0666"));
+}
+
+TEST_CASE("An ordinary user without fusermount3 is told which package has it", "[preflight]") {
+  mmapdir::test::require_root();  // to become somebody else
+  mmapdir::test::require_fuse();
+  const Places places;
+  std::string message;
+  {
+    const NoPrograms nothing_in_path;
+    as_ordinary_user([&] { message = places.refusal("source", "mountpoint"); });
+    CHECK(places.refusal("source", "mountpoint").empty());  // root does without
+  }
+  CHECK(message.contains("fusermount3 isn't in PATH"));
+  CHECK(message.contains("fuse3"));
 }
 
 TEST_CASE("A source on overlayfs is stacked, one on a disk or in memory isn't", "[preflight]") {
