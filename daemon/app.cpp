@@ -186,6 +186,7 @@ int fail(const std::string& message) {
 
 int serve(const Options& options, MountPlan plan, const std::function<void()>& on_ready) {
   raise_descriptor_limit();
+  const std::string mountpoint = plan.mountpoint;
   auto mount = Mount::create(options, std::move(plan));
   if (!mount) {
     return fail(mount.error().message);
@@ -194,7 +195,7 @@ int serve(const Options& options, MountPlan plan, const std::function<void()>& o
   if (const auto served = (*mount)->serve(); !served) {
     return fail(served.error().message());
   }
-  spdlog::info("unmounted");
+  spdlog::info("unmounted {}", mountpoint);
   return EXIT_SUCCESS;
 }
 

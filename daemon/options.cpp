@@ -117,8 +117,20 @@ bool is_daemon_option(std::string_view option) {
 // same wherever it stands.
 void expand_list(std::string_view list, std::vector<std::string>& arguments) {
   for (const auto& option : split_mount_options(list)) {
-    arguments.push_back(is_daemon_option(option) ? "--" + option : "--mount-option=" + option);
+    if (!is_daemon_option(option)) {
+      arguments.push_back("--mount-option=" + option);
+    } else {
+      // Without a value it must not take the next argument for one.
+      arguments.push_back("--" + option + (option.contains('=') ? "" : "="));
+    }
   }
+}
+
+// Where `-o` begins in an argument of short options ("-fo"); the others take no value.
+std::optional<std::size_t> find_option_list(std::string_view argument) {
+  const auto found = argument.find('o');
+  const bool is_short = argument.starts_with('-') && !argument.starts_with("--");
+  return is_short && found != std::string_view::npos ? std::optional(found) : std::nullopt;
 }
 
 std::vector<std::string> expand(const std::vector<std::string>& arguments) {
@@ -128,13 +140,17 @@ std::vector<std::string> expand(const std::vector<std::string>& arguments) {
       expanded.insert(expanded.end(), it, arguments.end());
       break;
     }
-    if (*it == "-o" || *it == "--option") {
+    const auto list = find_option_list(*it);
+    if (list && *list > 1) {
+      expanded.push_back(it->substr(0, *list));
+    }
+    if (*it == "--option" || (list && *list + 1 == it->size())) {
       if (++it == arguments.end()) {
         throw UsageException{"-o: a list of mount options is missing"};
       }
       expand_list(*it, expanded);
-    } else if (it->starts_with("-o")) {
-      expand_list(std::string_view(*it).substr(2), expanded);
+    } else if (list) {
+      expand_list(std::string_view(*it).substr(*list + 1), expanded);
     } else if (it->starts_with("--option=")) {
       expand_list(std::string_view(*it).substr(9), expanded);
     } else {

@@ -27,15 +27,19 @@ std::unexpected<StartError> refuse(fmt::format_string<Args...> format, Args&&...
   return std::unexpected(StartError{fmt::format(format, std::forward<Args>(args)...)});
 }
 
+std::unexpected<StartError> refuse_dead_mount(const char* what, const std::string& path) {
+  return refuse(
+      "{} '{}': the daemon of the mount there is dead; take it away first: "
+      "fusermount3 -u '{}' (or umount)",
+      what, path, path);
+}
+
 std::expected<std::string, StartError> canonical_directory(const char* what,
                                                            const std::string& path) {
   std::error_code error;
   const auto canonical = std::filesystem::canonical(path, error);
   if (error == std::errc::not_connected) {
-    return refuse(
-        "{} '{}': the daemon of the mount there is dead; take it away first: "
-        "fusermount3 -u '{}' (or umount)",
-        what, path, path);
+    return refuse_dead_mount(what, path);
   }
   if (error) {
     return refuse("{} '{}': {}", what, path, error.message());
@@ -161,6 +165,11 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
   const auto mounted = mounted_source(plan.mountpoint);
   if (!mounted) {
     return std::unexpected(mounted.error());
+  }
+  // Names and attributes of a dead mount stay in the kernel's cache for a while; this is never.
+  struct statfs ignored{};
+  if (*mounted && ::statfs(plan.mountpoint.c_str(), &ignored) != 0 && errno == ENOTCONN) {
+    return refuse_dead_mount("mount point", plan.mountpoint);
   }
   if (*mounted && **mounted != plan.source) {
     return refuse("mount point '{}': mmapdirfs shows '{}' there already; unmount it first",

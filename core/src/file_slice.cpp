@@ -38,44 +38,28 @@ struct FileSlice::Descriptor {
 };
 
 FileSlice FileSlice::from_descriptor(int fd, std::uint64_t length) {
-  auto file = std::make_shared<const Descriptor>(UniqueFd(fd));
-  return FileSlice(
-      DescriptorPart{.file = std::move(file), .part = {.offset = 0, .length = length}});
-}
-
-std::uint64_t FileSlice::length() const {
-  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
-    return bytes->size();
-  }
-  return std::get<DescriptorPart>(source_).part.length;
+  return {std::make_shared<const Descriptor>(UniqueFd(fd)), {.offset = 0, .length = length}};
 }
 
 Result<FileSlice> FileSlice::slice(ByteRange range) const {
-  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
-    auto part = bytes->slice(range);
-    if (!part) {
-      return std::unexpected(part.error());
-    }
-    return FileSlice(std::move(*part));
-  }
-  const auto& [file, whole] = std::get<DescriptorPart>(source_);
-  if (!range.fits(whole.length)) {
+  if (!range.fits(length())) {
     return std::unexpected(beyond_the_end());
   }
-  return FileSlice(DescriptorPart{
-      .file = file, .part = {.offset = whole.offset + range.offset, .length = range.length}});
+  if (is_mapped()) {
+    return FileSlice(*bytes_.slice(range));
+  }
+  return FileSlice(file_, {.offset = part_.offset + range.offset, .length = range.length});
 }
 
 Result<OwnedBytes> FileSlice::read_range(ByteRange range) const {
-  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
-    return bytes->slice(range);
+  if (is_mapped()) {
+    return bytes_.slice(range);
   }
-  const auto& [file, whole] = std::get<DescriptorPart>(source_);
-  if (!range.fits(whole.length)) {
+  if (!range.fits(length())) {
     return std::unexpected(beyond_the_end());
   }
-  return read_to_heap(file->fd.get(),
-                      {.offset = whole.offset + range.offset, .length = range.length});
+  return read_to_heap(file_->fd.get(),
+                      {.offset = part_.offset + range.offset, .length = range.length});
 }
 
 Result<OwnedBytes> FileSlice::read_all() const {
@@ -83,15 +67,13 @@ Result<OwnedBytes> FileSlice::read_all() const {
 }
 
 Result<void> FileSlice::read_at(std::uint64_t offset, std::span<std::byte> to) const {
-  const ByteRange range{.offset = offset, .length = to.size()};
-  if (!range.fits(length())) {
+  if (!ByteRange{.offset = offset, .length = to.size()}.fits(length())) {
     return std::unexpected(beyond_the_end());
   }
-  if (const auto* const bytes = std::get_if<OwnedBytes>(&source_)) {
-    return guarded_copy(to, bytes->bytes().subspan(static_cast<std::size_t>(offset), to.size()));
+  if (is_mapped()) {
+    return guarded_copy(to, bytes_.bytes().subspan(static_cast<std::size_t>(offset), to.size()));
   }
-  const auto& [file, whole] = std::get<DescriptorPart>(source_);
-  return read_exactly(file->fd.get(), whole.offset + offset, to);
+  return read_exactly(file_->fd.get(), part_.offset + offset, to);
 }
 
 }  // namespace mmapdir

@@ -111,7 +111,8 @@ class FileSystem {
   Result<struct statvfs> statfs(NodeId node);
   // Both answer the length; an empty buffer asks only for that.
   Result<std::size_t> getxattr(NodeId node, const char* name, std::span<char> value);
-  Result<std::size_t> listxattr(NodeId node, std::span<char> names, const Caller& caller);
+  Result<std::size_t> listxattr(NodeId node, std::span<char> names,
+                                XattrNames which = XattrNames::kAll);
   Result<void> setxattr(NodeId node, const char* name, std::span<const char> value, int flags,
                         const Caller& caller);
   Result<void> removexattr(NodeId node, const char* name);

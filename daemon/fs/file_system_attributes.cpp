@@ -16,27 +16,38 @@
 namespace mmapdirfs {
 namespace {
 
-// The names, each with its NUL.
-Result<std::string> list_attributes(int fd) {
-  std::string names(XATTR_LIST_MAX, '\0');  // the kernel's own limit
-  const ssize_t n = ::listxattr(ProcPath(fd).c_str(), names.data(), names.size());
+Result<std::size_t> list_names(const ProcPath& file, std::span<char> names) {
+  const ssize_t n = ::listxattr(file.c_str(), names.data(), names.size());
   if (n < 0) {
     return std::unexpected(Error::from_errno(errno, "list the attributes"));
   }
-  names.resize(static_cast<std::size_t>(n));
-  return names;
+  return static_cast<std::size_t>(n);
 }
 
-std::string without_trusted(std::string_view names) {
-  std::string kept;
-  while (!names.empty()) {
-    const auto name = names.substr(0, names.find('\0') + 1);
-    if (!name.starts_with("trusted.")) {
-      kept.append(name);
-    }
-    names.remove_prefix(name.size());
+Result<std::size_t> list_untrusted_names(const ProcPath& file, std::span<char> names) {
+  std::string all(XATTR_LIST_MAX, '\0');
+  const auto length = list_names(file, all);
+  if (!length) {
+    return length;
   }
-  return kept;
+  std::string_view left = std::string_view(all).substr(0, *length);
+  std::string kept;
+  while (!left.empty()) {
+    // The last name has its zero byte too, unless the source's file system is broken.
+    const auto name = left.substr(0, std::min(left.find('\0'), left.size() - 1) + 1);
+    if (!name.starts_with("trusted.")) {
+      kept += name;
+    }
+    left.remove_prefix(name.size());
+  }
+  if (names.empty()) {
+    return kept.size();
+  }
+  if (kept.size() > names.size()) {
+    return std::unexpected(Error::from_errno(ERANGE, "list the attributes"));
+  }
+  std::ranges::copy(kept, names.begin());
+  return kept.size();
 }
 
 }  // namespace
@@ -144,26 +155,13 @@ Result<std::size_t> FileSystem::getxattr(NodeId node, const char* name, std::spa
   return static_cast<std::size_t>(n);
 }
 
-// The names of trusted attributes are shown to root alone, as on the source; the kernel checks only
-// who reads their values.
-Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names,
-                                          const Caller& caller) {
+Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names, XattrNames which) {
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  auto all = list_attributes((*fd)->get());
-  if (!all) {
-    return std::unexpected(all.error());
-  }
-  if (caller.uid != 0) {
-    *all = without_trusted(*all);
-  }
-  if (!names.empty() && names.size() < all->size()) {
-    return std::unexpected(Error::from_errno(ERANGE, "list the attributes"));
-  }
-  std::copy_n(all->begin(), std::min(names.size(), all->size()), names.begin());
-  return all->size();
+  const ProcPath file((*fd)->get());
+  return which == XattrNames::kAll ? list_names(file, names) : list_untrusted_names(file, names);
 }
 
 // An ACL is set in the caller's name: it takes the set-group-id bit away from who isn't in the

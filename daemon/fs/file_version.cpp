@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "fs/file_version.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace mmapdirfs {
 namespace {
 
 constexpr std::int64_t kRacyNanoseconds = 20'000'000;
 
+// A program or a server can put any time there: those beyond 1677 and 2262, which 64 bits don't
+// hold, count as the nearest that they do.
 std::int64_t nanoseconds(const statx_timestamp& time) {
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / kSecond - 1;
+  return std::clamp<std::int64_t>(time.tv_sec, -kMost, kMost) * kSecond + time.tv_nsec;
 }
 
 // One round of splitmix64's finaliser: every input bit reaches every output bit.

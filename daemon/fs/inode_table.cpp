@@ -13,12 +13,14 @@ SourceIdentity identity_of(const Attributes& attributes) {
   return {.device = device_of(attributes), .inode = attributes.stx_ino};
 }
 
-// Nanoseconds since the epoch; zero where the file system doesn't keep birth times.
+// Nanoseconds since the epoch; zero where the file system doesn't keep birth times. Unsigned until
+// the end, since it is only compared and a server may put any time there.
 std::int64_t birth_of(const Attributes& attributes) {
   if ((attributes.stx_mask & STATX_BTIME) == 0) {
     return 0;
   }
-  return attributes.stx_btime.tv_sec * 1'000'000'000 + attributes.stx_btime.tv_nsec;
+  const auto seconds = static_cast<std::uint64_t>(attributes.stx_btime.tv_sec);
+  return static_cast<std::int64_t>(seconds * 1'000'000'000U + attributes.stx_btime.tv_nsec);
 }
 
 Error stale() { return Error::from_errno(ESTALE, "find the file again"); }

@@ -46,6 +46,10 @@ struct SourceIdentity {
 // that the mount shows (see InodeNumbers).
 using Attributes = struct statx;
 
+// Which extended attributes a caller is told of. The kernel leaves it to each file system to hide
+// trusted.* from who isn't privileged (xattr(7)); by name only a privileged caller gets at them.
+enum class XattrNames { kAll, kWithoutTrusted };
+
 // A name that was found: its inode, whose lookup count was raised by one, and its attributes.
 struct Entry {
   NodeId node;

@@ -428,7 +428,8 @@ void Adapter::getxattr(fuse_req_t req, fuse_ino_t node, const char* name, std::s
 
 void Adapter::listxattr(fuse_req_t req, fuse_ino_t node, std::size_t size) {
   const auto names = scratch_of(size);
-  const auto length = fs_.listxattr(node_of(node), names, caller_of(req));
+  const auto which = fuse_req_ctx(req)->uid == 0 ? XattrNames::kAll : XattrNames::kWithoutTrusted;
+  const auto length = fs_.listxattr(node_of(node), names, which);
   if (!length) {
     return reply_error(req, length.error());
   }

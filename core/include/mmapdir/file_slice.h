@@ -6,7 +6,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <variant>
 
 #include "mmapdir/byte_range.h"
 #include "mmapdir/owned_bytes.h"
@@ -28,17 +27,17 @@ class FileSlice {
   FileSlice() = default;
 
   // A file whose bytes are in memory already.
-  explicit FileSlice(OwnedBytes bytes) : source_(std::move(bytes)) {}
+  explicit FileSlice(OwnedBytes bytes) : bytes_(std::move(bytes)) {}
 
   // The first `length` bytes of a file read by pread. Takes `fd`, open for reading, and closes it
   // when the last copy and part goes.
   static FileSlice from_descriptor(int fd, std::uint64_t length);
 
   // In bytes.
-  std::uint64_t length() const;
+  std::uint64_t length() const { return is_mapped() ? bytes_.size() : part_.length; }
 
   // Whether read_range() hands out the file's memory itself, at no cost, rather than a copy.
-  bool is_mapped() const { return std::holds_alternative<OwnedBytes>(source_); }
+  bool is_mapped() const { return file_ == nullptr; }
 
   // A part of this slice. Errors: EINVAL when the range reaches beyond the end.
   Result<FileSlice> slice(ByteRange range) const;
@@ -63,14 +62,12 @@ class FileSlice {
  private:
   struct Descriptor;
 
-  struct DescriptorPart {
-    std::shared_ptr<const Descriptor> file;
-    ByteRange part;
-  };
+  FileSlice(std::shared_ptr<const Descriptor> file, ByteRange part)
+      : file_(std::move(file)), part_(part) {}
 
-  explicit FileSlice(DescriptorPart part) : source_(std::move(part)) {}
-
-  std::variant<OwnedBytes, DescriptorPart> source_;
+  OwnedBytes bytes_;  // what is mapped, unless there is a file_
+  std::shared_ptr<const Descriptor> file_;
+  ByteRange part_;  // of file_
 };
 
 }  // namespace mmapdir

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// Writes a file into the directory that it is given, reads it back and prints it.
+#include <iostream>
+#include <span>
+#include <string>
+
+#include "mmapdir/mmap_directory.h"
+
+int main(int argc, char** argv) {
+  auto directory = mmapdir::MmapDirectory::open(argc == 2 ? argv[1] : ".");
+  if (!directory) {
+    std::cerr << directory.error().message() << '\n';
+    return 1;
+  }
+  const auto path = mmapdir::RelativePath::parse("consumer.txt").value();
+  const std::string text = "hello from an installed mmapdir\n";
+  directory->write(path, std::as_bytes(std::span(text))).value();
+  std::string read(text.size(), '\0');
+  directory->open_read(path).value().read_at(0, std::as_writable_bytes(std::span(read))).value();
+  std::cout << read;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// How the parity operations put what a system call said into words.
+#pragma once
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "support/unique_fd.h"
+
+namespace mmapdir::test {
+
+inline std::string errno_name(int number) {
+  const char* name = ::strerrorname_np(number);
+  return name != nullptr ? name : fmt::format("errno {}", number);
+}
+
+template <class Call>
+std::string answer(const Call& call) {
+  const auto result = call();
+  return result == -1 ? errno_name(errno) : fmt::format("{}", result);
+}
+
+// Hashed: an answer is a line.
+inline std::string bytes_or_errno(ssize_t got, const std::string& buffer) {
+  return got < 0 ? errno_name(errno)
+                 : fmt::format("{}: {:x}", got, std::hash<std::string>{}(buffer));
+}
+
+// O_NONBLOCK, so that a FIFO doesn't wait for its other end.
+template <class Use>
+std::string opened(const std::filesystem::path& path, int flags, const Use& use) {
+  const UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0644));
+  return fd ? use(fd.get()) : "open: " + errno_name(errno);
+}
+
+inline std::string read_answer(const std::filesystem::path& path, std::size_t size, off_t offset) {
+  return opened(path, O_RDONLY, [&](int fd) {
+    std::string buffer(size, '\0');
+    const ssize_t got = ::pread(fd, buffer.data(), size, offset);
+    return bytes_or_errno(got, buffer);
+  });
+}
+
+// A path as it fits into the name of an operation.
+inline std::string shown(const std::string& path) {
+  return path.size() < 60 ? path : fmt::format("{}... ({} bytes)", path.substr(0, 20), path.size());
+}
+
+}  // namespace mmapdir::test

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// Which read path is taken, what is said about it, and what happens when its means run out.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/files.h"
+#include "support/kernel_mount.h"
+#include "support/mount.h"
+#include "support/read_paths.h"
+
+namespace mmapdir::test {
+namespace {
+
+void make_numbered_files(const std::filesystem::path& directory, int count) {
+  for (int i = 0; i < count; ++i) {
+    write_file(directory / std::to_string(i), pattern(20'000, static_cast<unsigned>(i)));
+  }
+}
+
+void check_all_readable(const std::filesystem::path& root, int count) {
+  for (int i = 0; i < count; ++i) {
+    CAPTURE(i);
+    REQUIRE(
+        difference(read_file(root / std::to_string(i)), pattern(20'000, static_cast<unsigned>(i)))
+            .empty());
+  }
+}
+
+int count_of(const std::string& text, std::string_view word) {
+  int count = 0;
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+TEST_CASE("For root, auto chooses passthrough and says so", "[read_path]") {
+  require_passthrough();
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  CHECK(mount.ready_line().contains("passthrough"));
+}
+
+TEST_CASE("The read path that is asked for is the one that is announced", "[read_path]") {
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = path});
+  const std::string& option = path.front();
+  CHECK(mount.ready_line().contains(option.substr(option.find('=') + 1)));
+}
+
+TEST_CASE("For an ordinary user, auto maps, and says once what would make it faster",
+          "[read_path]") {
+  require_ordinary_user();
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 5);
+  const Mount mount(source.path(), {.user = ordinary_user()});
+  // errno_as: the mount is its owner's alone.
+  const Outcome reads = run_function(
+      [&] {
+        check_all_readable(mount.root(), 5);
+        return 0;
+      },
+      {.user = ordinary_user()});
+  CHECK(reads.status == 0);
+  const std::string log = mount.log();
+  CAPTURE(log);
+  CHECK(mount.ready_line().contains("mapped"));
+  CHECK(count_of(log, "passthrough") >= 1);
+  CHECK(count_of(log, "CAP_SYS_ADMIN") == 1);
+}
+
+TEST_CASE("For an ordinary user, asking for passthrough is an error that says why", "[read_path]") {
+  require_ordinary_user();
+  const TemporaryDirectory all;
+  const User user = ordinary_user();
+  std::filesystem::create_directory(all / "source");
+  std::filesystem::create_directory(all / "mnt");
+  must(::chown((all / "mnt").c_str(), user.uid, user.gid), "chown");
+  const Outcome outcome = run(
+      {daemon_program(), "--read-path=passthrough", all / "source", all / "mnt"}, {.user = user});
+  CAPTURE(outcome.error);
+  CHECK(outcome.status == 1);
+  CHECK(outcome.error.contains("passthrough"));
+  CHECK(outcome.error.contains("CAP_SYS_ADMIN"));
+  CHECK(mounts_under(all.path()).empty());
+}
+
+TEST_CASE("A source on overlayfs is read right, whatever passthrough says to it", "[read_path]") {
+  require_root();
+  const ReadPath path = GENERATE(ReadPath{}, ReadPath{"--read-path=mapped"},
+                                 ReadPath{"--read-path=mapped", "--cache=never"});
+  const TemporaryDirectory all;
+  for (const char* part : {"lower", "upper", "work", "merged"}) {
+    std::filesystem::create_directory(all / part);
+  }
+  make_numbered_files(all / "lower", 10);
+  const KernelMount overlay = KernelMount::overlay(
+      all / "merged",
+      fmt::format("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work", all.path().string()));
+  const Mount mount(all / "merged", {.options = path});
+  check_all_readable(mount.root(), 10);
+  // Copied up meanwhile, a file of an overlay changes its inode but not its name.
+  write_file(all / "merged/3", "written");
+  CHECK(eventually([&] { return read_file(mount / "3") == "written"; }));
+}
+
+TEST_CASE("With few mappings allowed, reads go on with the right bytes", "[read_path]") {
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 50);
+  const Mount mount(source.path(), {.options = {"--read-path=mapped", "--max-mappings=2"}});
+  std::vector<UniqueFd> files;
+  for (int i = 0; i < 50; ++i) {
+    files.push_back(open_fd(mount / std::to_string(i), O_RDONLY));
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (unsigned i = 0; i < 50; ++i) {
+      CAPTURE(i);
+      REQUIRE(difference(read_at(files[i].get(), 30'000, 0), pattern(20'000, i)).empty());
+    }
+  }
+}
+
+void limit_descriptors() {
+  const rlimit few{.rlim_cur = 64, .rlim_max = 64};
+  must(::setrlimit(RLIMIT_NOFILE, &few), "setrlimit");
+}
+
+TEST_CASE("With few descriptors allowed, any number of files is read one by one", "[read_path]") {
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 500);
+  const Mount mount(source.path(), {.options = path, .before = limit_descriptors});
+  check_all_readable(mount.root(), 500);
+  CHECK(names_in(mount.root()).size() == 500);
+}
+
+TEST_CASE("Running out of descriptors is an error of that open alone, and passes", "[read_path]") {
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 200);
+  Mount mount(source.path(), {.options = path, .before = limit_descriptors});
+  {
+    std::vector<UniqueFd> files;
+    for (unsigned i = 0; i < 200; ++i) {
+      CAPTURE(i);
+      UniqueFd file(::open((mount / std::to_string(i)).c_str(), O_RDONLY | O_CLOEXEC));
+      if (!file) {
+        CHECK((errno == EMFILE || errno == ENFILE));
+        continue;
+      }
+      CHECK(difference(read_at(file.get(), 30'000, 0), pattern(20'000, i)).empty());
+      files.push_back(std::move(file));
+    }
+    CHECK(files.size() >= 20);
+  }
+  CHECK(mount.daemon().running());
+  // The releases arrive a moment after the descriptors are closed.
+  CHECK(eventually([&] {
+    return static_cast<bool>(UniqueFd(::open((mount / "199").c_str(), O_RDONLY | O_CLOEXEC)));
+  }));
+  check_all_readable(mount.root(), 200);
+}
+
+}  // namespace
+}  // namespace mmapdir::test

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "support/requirements.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "support/unique_fd.h"
+
+namespace mmapdir::test {
+namespace {
+
+void require(bool there, const std::string& reason) {
+  if (there) {
+    return;
+  }
+  if (environment("CI")) {
+    FAIL("CI is set, so this must run: " << reason);
+  }
+  skip(reason);
+}
+
+std::pair<int, int> kernel_version() {
+  utsname name{};
+  ::uname(&name);
+  std::istringstream release(name.release);
+  std::pair<int, int> version;
+  char point = 0;
+  release >> version.first >> point >> version.second;
+  return version;
+}
+
+// Debian keeps the kernel's configuration there. Where it can't be read, the version has to do.
+bool kernel_configured_without(const std::string& option) {
+  utsname name{};
+  ::uname(&name);
+  std::ifstream config(fmt::format("/boot/config-{}", name.release));
+  for (std::string line; std::getline(config, line);) {
+    if (line == fmt::format("# {} is not set", option)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_set_user_id_program(const char* path) {
+  struct stat found{};
+  return ::stat(path, &found) == 0 && (found.st_mode & S_ISUID) != 0 && found.st_uid == 0;
+}
+
+}  // namespace
+
+std::optional<std::string> environment(const char* name) {
+  // The tests never change their own environment.
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
+}
+
+void skip(const std::string& reason) {
+  SKIP(reason);
+  std::unreachable();
+}
+
+void require_root() { require(::geteuid() == 0, "this needs root"); }
+
+void require_fuse() {
+  // A container's /dev/fuse is often for root alone; udev makes it 0666 everywhere else.
+  struct stat found{};
+  if (::geteuid() == 0 && ::stat("/dev/fuse", &found) == 0 && (found.st_mode & 0666U) != 0666U) {
+    ::chmod("/dev/fuse", 0666);
+  }
+  const UniqueFd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  const int error = errno;
+  require(static_cast<bool>(device), fmt::format("/dev/fuse can't be opened: errno {}", error));
+}
+
+void require_passthrough() {
+  require(::geteuid() == 0, "passthrough needs root (CAP_SYS_ADMIN)");
+  require(kernel_version() >= std::pair(6, 9), "passthrough needs Linux 6.9");
+  require(!kernel_configured_without("CONFIG_FUSE_PASSTHROUGH"),
+          "this kernel is built without CONFIG_FUSE_PASSTHROUGH");
+}
+
+void require_ordinary_user() {
+  require_fuse();
+  require(::geteuid() == 0, "becoming an ordinary user needs root");
+  require(
+      is_set_user_id_program("/usr/bin/fusermount3") || is_set_user_id_program("/bin/fusermount3"),
+      "an ordinary user mounts through fusermount3, set-user-id root (package fuse3)");
+}
+
+}  // namespace mmapdir::test

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// The command line and its messages, which say what was wrong and what is allowed.
+
+#include <catch2/catch_test_macros.hpp>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "options.h"
+#include "version.h"
+
+namespace mmapdirfs {
+
+// The program's own tells libfuse's version, which these tests do without.
+std::string version_text() { return "mmapdirfs of the tests\n"; }
+
+}  // namespace mmapdirfs
+
+namespace mmapdirfs::test {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+// Parses the arguments with two paths behind them.
+Options parse(Arguments arguments) {
+  arguments.insert(arguments.end(), {"/source", "/mountpoint"});
+  const auto parsed = parse_command_line(arguments);
+  INFO((parsed ? "" : parsed.error().message));
+  REQUIRE(parsed);
+  REQUIRE(parsed->options);
+  CHECK_FALSE(parsed->text);
+  CHECK(parsed->options->source == "/source");
+  CHECK(parsed->options->mountpoint == "/mountpoint");
+  return *parsed->options;
+}
+
+std::string refusal_of_all(const Arguments& arguments) {
+  const auto parsed = parse_command_line(arguments);
+  return parsed ? std::string() : parsed.error().message;
+}
+
+std::string refusal(Arguments arguments) {
+  arguments.insert(arguments.end(), {"/source", "/mountpoint"});
+  return refusal_of_all(arguments);
+}
+
+void check_says(const std::string& message, std::initializer_list<const char*> parts) {
+  INFO("message: " << message);
+  for (const char* part : parts) {
+    CHECK(message.contains(part));
+  }
+}
+
+TEST_CASE("Two paths alone mean the defaults", "[command-line]") {
+  const Options options = parse({});
+  const Options defaults;
+  CHECK(options.foreground == defaults.foreground);
+  CHECK_FALSE(options.read_path);
+  CHECK(options.cache == CacheMode::kAuto);
+  CHECK(options.threads == 16);
+  CHECK_FALSE(options.max_mappings);
+  CHECK(options.log_level == "info");
+  CHECK(options.mount_options.empty());
+}
+
+TEST_CASE("Each option is taken, with its value beside it or behind it", "[command-line]") {
+  CHECK(parse({"-f"}).foreground);
+  CHECK(parse({"--foreground"}).foreground);
+  CHECK_FALSE(parse({"--read-path=auto"}).read_path);
+  CHECK(parse({"--read-path=passthrough"}).read_path == ReadPath::kPassthrough);
+  CHECK(parse({"--read-path", "mapped"}).read_path == ReadPath::kMapped);
+  CHECK(parse({"--read-path=plain"}).read_path == ReadPath::kPlain);
+  CHECK(parse({"--cache=auto"}).cache == CacheMode::kAuto);
+  CHECK(parse({"--cache", "never"}).cache == CacheMode::kNever);
+  CHECK(parse({"--threads=1"}).threads == 1);
+  CHECK(parse({"--threads", "256"}).threads == 256);
+  CHECK(parse({"--max-mappings=1"}).max_mappings == 1U);
+  CHECK(parse({"--max-mappings=1073741824"}).max_mappings == 1073741824U);
+  CHECK(parse({"--log-level=warn"}).log_level == "warning");
+  CHECK(parse({"--log-level=error"}).log_level == "error");
+  CHECK(parse({"--log-level=debug"}).log_level == "debug");
+}
+
+TEST_CASE("Options may stand behind and between the paths", "[command-line]") {
+  const auto parsed = parse_command_line({"/a", "-f", "/b", "--threads=3"});
+  REQUIRE(parsed);
+  CHECK(parsed->options->source == "/a");
+  CHECK(parsed->options->mountpoint == "/b");
+  CHECK(parsed->options->foreground);
+  CHECK(parsed->options->threads == 3);
+}
+
+TEST_CASE("An empty argument is a path and nothing else", "[command-line]") {
+  const auto parsed = parse_command_line({"", "/b"});
+  REQUIRE(parsed);
+  REQUIRE(parsed->options);
+  CHECK(parsed->options->source.empty());
+  CHECK(parsed->options->mountpoint == "/b");
+}
+
+TEST_CASE("After -- everything is a path", "[command-line]") {
+  const auto parsed = parse_command_line({"--", "-o", "--help"});
+  REQUIRE(parsed);
+  REQUIRE(parsed->options);
+  CHECK(parsed->options->source == "-o");
+  CHECK(parsed->options->mountpoint == "--help");
+}
+
+TEST_CASE("Mount options are kept in their order, however the list is given", "[command-line]") {
+  const Arguments wanted{"ro", "allow_other", "fsname=/data"};
+  CHECK(parse({"-o", "ro,allow_other,fsname=/data"}).mount_options == wanted);
+  CHECK(parse({"-oro,allow_other,fsname=/data"}).mount_options == wanted);
+  CHECK(parse({"--option", "ro,allow_other,fsname=/data"}).mount_options == wanted);
+  CHECK(parse({"--option=ro,allow_other,fsname=/data"}).mount_options == wanted);
+  CHECK(parse({"-o", "ro", "-oallow_other", "--option=fsname=/data"}).mount_options == wanted);
+}
+
+TEST_CASE("A list of mount options may follow other short options", "[command-line]") {
+  const Options options = parse({"-fo", "ro,allow_other"});
+  CHECK(options.foreground);
+  CHECK(options.mount_options == Arguments{"ro", "allow_other"});
+  CHECK(parse({"-foro"}).mount_options == Arguments{"ro"});
+}
+
+TEST_CASE("A list of mount options may hold the daemon's own, as fstab needs it",
+          "[command-line]") {
+  const Options options =
+      parse({"-o", "ro,read-path=plain,cache=never,threads=2,log-level=debug,x-systemd.automount"});
+  CHECK(options.read_path == ReadPath::kPlain);
+  CHECK(options.cache == CacheMode::kNever);
+  CHECK(options.threads == 2);
+  CHECK(options.log_level == "debug");
+  CHECK(options.mount_options == Arguments{"ro"});
+  CHECK(parse({"-omax-mappings=9"}).max_mappings == 9U);
+}
+
+TEST_CASE("Options that speak to others are dropped", "[command-line]") {
+  CHECK(parse({"-o", "defaults,rw,noauto,user,nofail,_netdev,x-a=b"}).mount_options.empty());
+}
+
+TEST_CASE("An escaped comma belongs to the value", "[command-line]") {
+  CHECK(parse({"-o", R"(fsname=a\,b,ro)"}).mount_options == Arguments{"fsname=a,b", "ro"});
+}
+
+TEST_CASE("Help and version are texts, whatever else is given", "[command-line]") {
+  for (const char* help : {"--help", "-h"}) {
+    const auto parsed = parse_command_line({help});
+    REQUIRE(parsed);
+    REQUIRE(parsed->text);
+    check_says(parsed->text->text, {"Usage: mmapdirfs", "--read-path", "--cache", "--threads",
+                                    "--max-mappings", "--log-level", "--foreground", "--version"});
+    CHECK_FALSE(parsed->text->text.contains("mount-option"));
+  }
+  for (const char* version : {"--version", "-V"}) {
+    const auto parsed = parse_command_line({version, "/only-one-path"});
+    REQUIRE(parsed);
+    REQUIRE(parsed->text);
+    CHECK(parsed->text->text == version_text());
+  }
+}
+
+TEST_CASE("Too few or too many paths are refused with what is needed", "[command-line]") {
+  check_says(refusal_of_all({}), {"no directory", "SOURCE and MOUNTPOINT"});
+  check_says(refusal_of_all({"/a"}), {"1 path", "SOURCE and MOUNTPOINT"});
+  check_says(refusal_of_all({"/a", "/b", "/c"}), {"3 path", "SOURCE and MOUNTPOINT"});
+}
+
+TEST_CASE("An unknown option is refused by name, an abbreviated one too", "[command-line]") {
+  for (const char* option : {"--nonsense", "--thread=4", "--fore", "-x"}) {
+    CAPTURE(option);
+    CHECK(refusal({option}).contains(option));
+  }
+}
+
+TEST_CASE("A value that isn't allowed is refused with those that are", "[command-line]") {
+  check_says(refusal({"--read-path=fast"}),
+             {"--read-path=fast", "auto", "passthrough", "mapped", "plain"});
+  check_says(refusal({"--read-path=Mapped"}), {"--read-path=Mapped"});
+  check_says(refusal({"--cache=always"}), {"--cache=always", "auto", "never"});
+  check_says(refusal({"--log-level=loud"}), {"--log-level=loud", "error", "warn", "info", "debug"});
+}
+
+TEST_CASE("A number out of its range is refused with the range", "[command-line]") {
+  for (const char* value :
+       {"0", "257", "-1", "+4", " 4", "4x", "4.5", "0x10", "many", "99999999999999999999"}) {
+    CAPTURE(value);
+    check_says(refusal({std::string("--threads=") + value}),
+               {"--threads=", value, "from 1 to 256"});
+  }
+  check_says(refusal({"--max-mappings=0"}), {"--max-mappings=0", "from 1 to 1073741824"});
+  check_says(refusal({"--max-mappings=1073741825"}), {"from 1 to 1073741824"});
+}
+
+TEST_CASE("An option without its value is refused by name", "[command-line]") {
+  for (const char* option : {"--threads", "--read-path", "--cache", "--max-mappings"}) {
+    CAPTURE(option);
+    CHECK(refusal_of_all({"/source", "/mountpoint", option}).contains(option));
+    CHECK(refusal({std::string(option) + "="}).contains(option));
+    // In a list it must not take the next argument for its value.
+    CHECK(refusal({"-o", std::string(option).substr(2)}).contains(option));
+    CHECK(refusal({"-o", std::string(option).substr(2) + ",ro"}).contains(option));
+  }
+  CHECK(refusal_of_all({"/source", "/mountpoint", "-o"}).contains("-o"));
+  CHECK(refusal_of_all({"/source", "/mountpoint", "-fo"}).contains("-o"));
+}
+
+TEST_CASE("A flag with a value is refused by name", "[command-line]") {
+  CHECK(refusal({"--foreground=yes"}).contains("--foreground"));
+}
+
+TEST_CASE("An option given twice is refused by name, also when once in a list", "[command-line]") {
+  CHECK(refusal({"--threads=4", "--threads=5"}).contains("--threads"));
+  CHECK(refusal({"--threads=4", "-o", "threads=5"}).contains("--threads"));
+  CHECK(refusal({"-o", "cache=auto,cache=never"}).contains("--cache"));
+}
+
+TEST_CASE("An unknown mount option is refused with those that are allowed", "[command-line]") {
+  check_says(refusal({"-o", "ro,nonsense"}), {"-o nonsense", "allow_other", "read-path"});
+  check_says(refusal({"-o", "fsname="}), {"-o fsname="});
+  check_says(refusal({"-o", "threads4"}), {"-o threads4"});
+  check_says(refusal({"-o", "foreground"}), {"-o foreground"});
+}
+
+TEST_CASE("Options in a list are checked as they are elsewhere", "[command-line]") {
+  check_says(refusal({"-o", "threads=0"}), {"--threads=0", "from 1 to 256"});
+  check_says(refusal({"-o", "cache=sometimes"}), {"--cache=sometimes", "auto", "never"});
+}
+
+TEST_CASE("Contradictions are refused", "[command-line]") {
+  check_says(refusal({"-o", "ro,rw"}), {"ro", "rw", "contradict"});
+  for (const char* path : {"passthrough", "plain"}) {
+    check_says(refusal({"--max-mappings=5", std::string("--read-path=") + path}),
+               {"--max-mappings", "--read-path", "contradict"});
+  }
+  CHECK(parse({"--max-mappings=5", "--read-path=mapped"}).max_mappings == 5U);
+  CHECK(parse({"--max-mappings=5", "--read-path=auto"}).max_mappings == 5U);
+}
+
+}  // namespace
+}  // namespace mmapdirfs::test
