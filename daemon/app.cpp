@@ -90,6 +90,7 @@ Negotiation negotiation(const Options& options, const MountPlan& plan) {
   // is that user. Everybody else is checked by the kernel, which must know the ACLs for it.
   result.want_posix_acl = ::geteuid() == 0 || options.has_mount_option("allow_other") ||
                           options.has_mount_option("default_permissions");
+  result.access = plan.is_read_only ? Access::kReadOnly : Access::kReadWrite;
   result.backing_stack_depth = is_stacked(plan.root.get()) ? 1 : 0;
   return result;
 }
@@ -123,8 +124,14 @@ class Mount {
   Mount(const Options& options, MountPlan plan)
       : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
 
+  FileSystemConfig file_system_config() const {
+    FileSystemConfig config = descriptor_budget();
+    config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
+    return config;
+  }
+
   std::expected<void, StartError> start() {
-    auto fs = FileSystem::create(UniqueFd(::dup(plan_.root.get())), descriptor_budget(), cache_,
+    auto fs = FileSystem::create(UniqueFd(::dup(plan_.root.get())), file_system_config(), cache_,
                                  backings_);
     if (!fs) {
       return std::unexpected(StartError{fs.error().message()});

@@ -177,7 +177,7 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
   }
   plan.is_mounted = mounted->has_value();
   struct statvfs info{};
-  plan.is_read_only = options.has_mount_option("ro") ||
+  plan.is_read_only = options.access == Access::kReadOnly ||
                       (::fstatvfs(plan.root.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
   return plan;
 }

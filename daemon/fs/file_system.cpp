@@ -38,6 +38,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
                        mmapdir::MappingCache& cache, BackingRegistry& backings)
     : source_(std::move(source)),
       read_path_(config.read_path),
+      access_(config.access),
       descriptor_limit_(config.descriptor_limit),
       cache_(cache),
       backings_(backings),

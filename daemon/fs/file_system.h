@@ -42,6 +42,7 @@ class DirectorySink {
 
 // How regular files are read until told otherwise, and what is kept.
 struct FileSystemConfig {
+  Access access = Access::kReadOnly;
   // kPassthrough falls back to kMapped for an inode that the kernel won't take.
   ReadPath read_path = ReadPath::kMapped;
   // O_PATH descriptors kept for inodes that aren't open.
@@ -190,6 +191,7 @@ class FileSystem {
   // Constant once requests are served.
   Source source_;
   ReadPath read_path_;
+  const Access access_;
   const int descriptor_limit_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;

@@ -31,6 +31,9 @@ void stop_direct_io(int fd, int flags) {
 
 Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
   const bool only_reads = (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
+  if (!only_reads && access_ == Access::kReadOnly) {
+    return std::unexpected(Error::from_errno(EROFS, "open for writing"));
+  }
   if (const auto inode = open_inodes_.find(node); only_reads && inode && inode->is_readable()) {
     return add_file(node, inode->fd(), flags);
   }

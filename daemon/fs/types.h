@@ -56,6 +56,9 @@ struct Entry {
   Attributes attributes;
 };
 
+// Whether programs may change the source through the mount.
+enum class Access { kReadOnly, kReadWrite };
+
 // How a file's bytes reach the reader; see README, "Read paths".
 enum class ReadPath { kPassthrough, kMapped, kPlain };
 

@@ -19,6 +19,7 @@ struct Negotiation {
   // Stacked file systems that may lie beneath a passthrough file: 1 for a source on overlayfs or
   // another FUSE, else 0, so that the mount itself may be stacked on (the kernel's limit is 2).
   unsigned backing_stack_depth = 0;
+  Access access = Access::kReadOnly;
 };
 
 // What the kernel turned out to have.
@@ -30,14 +31,20 @@ struct KernelFeatures {
 // Between libfuse and the file system: each operation is call, match, reply. Nothing else replies,
 // so each request is answered exactly once, and no lock is held then.
 //
+// Reading is in adapter.cpp, what changes the source in adapter_changes.cpp, locks in
+// adapter_locks.cpp.
+//
 // Borrows the file system. libfuse calls it from many threads at once.
 class Adapter {
  public:
   Adapter(FileSystem& fs, CachePolicy policy, Negotiation negotiation)
       : fs_(fs), policy_(policy), negotiation_(negotiation) {}
 
-  // The operations, for fuse_session_new with this object as the user data.
-  static const fuse_lowlevel_ops& operations();
+  // The operations, for fuse_session_new with this object as the user data. The one place where
+  // they are named, and the wall where exceptions end (operations.cpp).
+  static fuse_lowlevel_ops operations(Access access);
+
+  Access granted_access() const { return negotiation_.access; }
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }

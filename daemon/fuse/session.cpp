@@ -73,8 +73,9 @@ std::expected<Session, StartError> Session::create(Adapter& adapter,
   if (!complete) {
     return std::unexpected(StartError{"prepare the mount options: out of memory"});
   }
-  fuse_session* session = fuse_session_new(&arguments.args, &Adapter::operations(),
-                                           sizeof(fuse_lowlevel_ops), &adapter);
+  const fuse_lowlevel_ops operations = Adapter::operations(adapter.granted_access());
+  fuse_session* session =
+      fuse_session_new(&arguments.args, &operations, sizeof operations, &adapter);
   if (session == nullptr) {
     return std::unexpected(StartError{"libfuse refused the mount options"});
   }

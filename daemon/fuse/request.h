@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "fuse/adapter.h"
+
+// What every operation of the adapter needs of a request: its parts in the file system's words, and
+// the plain replies.
+namespace mmapdirfs {
+
+inline NodeId node_of(fuse_ino_t node) { return NodeId{node}; }
+inline HandleId handle_of(const fuse_file_info* info) { return HandleId{info->fh}; }
+inline LockOwner owner_of(const fuse_file_info* info) { return LockOwner{info->lock_owner}; }
+
+inline Caller caller_of(fuse_req_t req) {
+  const fuse_ctx* context = fuse_req_ctx(req);
+  return {.uid = context->uid, .gid = context->gid, .umask = context->umask};
+}
+
+inline void reply_error(fuse_req_t req, const Error& error) {
+  spdlog::debug("{}", error.message());
+  fuse_reply_err(req, error.errnum());
+}
+
+inline void reply_outcome(fuse_req_t req, const Result<void>& result) {
+  fuse_reply_err(req, result ? 0 : result.error().errnum());
+}
+
+// A buffer of this thread's own, reused by its later requests.
+template <class T>
+std::vector<T>& scratch() {
+  thread_local std::vector<T> buffer;
+  return buffer;
+}
+
+inline std::span<char> scratch_of(std::size_t size) {
+  auto& buffer = scratch<char>();
+  buffer.resize(std::max(buffer.size(), size));
+  return std::span(buffer).first(size);
+}
+
+}  // namespace mmapdirfs
