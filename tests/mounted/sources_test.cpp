@@ -116,7 +116,7 @@ TEST_CASE("A symbolic link out of the source is only told, never followed by the
   const Mount mount(all / "source");
   CHECK(std::filesystem::read_symlink(mount / "out") == "../outside");
   // The reader's own kernel follows them, from where the mount is: the relative one leads nowhere.
-  CHECK_FALSE(std::filesystem::exists(mount / "out/file"));
+  CHECK(!std::filesystem::exists(mount / "out/file"));
   CHECK(read_file(mount / "away/file") == "outside");
 }
 
