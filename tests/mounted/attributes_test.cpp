@@ -130,7 +130,7 @@ TEST_CASE("Symbolic links say what they say in the source, wherever they lead", 
   }
   CHECK(read_file(mount / "relative") == "found");
   CHECK(read_file(mount / "directory/upward") == "found");
-  CHECK_FALSE(std::filesystem::exists(mount / "dangling"));
+  CHECK(!std::filesystem::exists(mount / "dangling"));
 }
 
 TEST_CASE("A change of the source's attributes is seen after the cache's second", "[attributes]") {

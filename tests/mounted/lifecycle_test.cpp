@@ -142,7 +142,7 @@ TEST_CASE("A signal unmounts an idle mount and ends the daemon with status 0", "
   Mount mount(where.source());
   mount.daemon().signal(number);
   CHECK(mount.daemon().wait(kPatience) == 0);
-  CHECK_FALSE(mount.mounted());
+  CHECK(!mount.mounted());
 }
 
 // Tells through the pipe that it reads, and goes on until a read fails.
@@ -178,7 +178,7 @@ TEST_CASE("A signal unmounts in the midst of reading", "[lifecycle]") {
 
   mount.daemon().signal(number);
   CHECK(mount.daemon().wait(kPatience) == 0);
-  CHECK_FALSE(mount.mounted());
+  CHECK(!mount.mounted());
 }
 
 TEST_CASE("After unmounting, the same source can be mounted again", "[lifecycle]") {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "parity_answer.h"
 #include "parity_operations.h"
@@ -77,36 +78,29 @@ void add_reads(std::vector<Operation>& table) {
 }
 
 void add_maps(std::vector<Operation>& table) {
-  struct Map {
-    const char* file;
-    std::size_t length;
-    int protection;
-    int flags;
-    off_t offset = 0;
-  };
-  for (const Map& map : {
-           Map{"file", 10'000, PROT_READ, MAP_SHARED},
-           Map{"file", 10'000, PROT_READ, MAP_PRIVATE},
-           Map{"file", 10'000, PROT_READ | PROT_EXEC, MAP_SHARED},
-           Map{"file", 10'000, PROT_READ | PROT_WRITE, MAP_SHARED},
-           Map{"file", 10'000, PROT_READ | PROT_WRITE, MAP_PRIVATE},
-           Map{"file", 0, PROT_READ, MAP_SHARED},
+  using Map = std::tuple<const char*, std::size_t, int, int, off_t>;
+  for (const auto& [file, length, protection, flags, offset] : {
+           Map{"file", 10'000, PROT_READ, MAP_SHARED, 0},
+           Map{"file", 10'000, PROT_READ, MAP_PRIVATE, 0},
+           Map{"file", 10'000, PROT_READ | PROT_EXEC, MAP_SHARED, 0},
+           Map{"file", 10'000, PROT_READ | PROT_WRITE, MAP_SHARED, 0},
+           Map{"file", 10'000, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0},
+           Map{"file", 0, PROT_READ, MAP_SHARED, 0},
            Map{"file", 4096, PROT_READ, MAP_SHARED, 4096},
            Map{"file", 4096, PROT_READ, MAP_SHARED, 100},
-           Map{"empty", 4096, PROT_READ, MAP_SHARED},
-           Map{"directory", 4096, PROT_READ, MAP_SHARED},
-           Map{"fifo", 4096, PROT_READ, MAP_SHARED},
+           Map{"empty", 4096, PROT_READ, MAP_SHARED, 0},
+           Map{"directory", 4096, PROT_READ, MAP_SHARED, 0},
+           Map{"fifo", 4096, PROT_READ, MAP_SHARED, 0},
        }) {
-    table.push_back({fmt::format("mmap {} bytes of {} at {}, protection {}, flags {}", map.length,
-                                 map.file, map.offset, map.protection, map.flags),
-                     [map](const Path& root) {
-                       return opened(root / map.file, O_RDONLY, [&](int fd) -> std::string {
-                         void* mapped =
-                             ::mmap(nullptr, map.length, map.protection, map.flags, fd, map.offset);
+    table.push_back({fmt::format("mmap {} bytes of {} at {}, protection {}, flags {}", length, file,
+                                 offset, protection, flags),
+                     [=](const Path& root) {
+                       return opened(root / file, O_RDONLY, [&](int fd) -> std::string {
+                         void* mapped = ::mmap(nullptr, length, protection, flags, fd, offset);
                          if (mapped == MAP_FAILED) {
                            return errno_name(errno);
                          }
-                         ::munmap(mapped, map.length);
+                         ::munmap(mapped, length);
                          return "mapped";
                        });
                      }});

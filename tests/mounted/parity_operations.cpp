@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "parity_answer.h"
 
@@ -45,24 +46,20 @@ void for_each_path(std::vector<Operation>& table, const std::string& name,
 }
 
 void add_opens(std::vector<Operation>& table) {
-  struct Flags {
-    const char* name;
-    int flags;
-    bool writes = false;
-  };
+  using Row = std::tuple<const char*, int, bool>;
   for (const auto& [name, flags, writes] : {
-           Flags{"O_RDONLY", O_RDONLY},
-           Flags{"O_WRONLY", O_WRONLY, true},
-           Flags{"O_RDWR", O_RDWR, true},
-           Flags{"O_TRUNC", O_RDONLY | O_TRUNC, true},
-           Flags{"O_CREAT", O_RDONLY | O_CREAT, true},
-           Flags{"O_CREAT|O_EXCL", O_WRONLY | O_CREAT | O_EXCL, true},
-           Flags{"O_DIRECTORY", O_RDONLY | O_DIRECTORY},
-           Flags{"O_NOFOLLOW", O_RDONLY | O_NOFOLLOW},
-           Flags{"O_NOATIME", O_RDONLY | O_NOATIME},
-           Flags{"O_PATH", O_PATH},
-           Flags{"O_PATH|O_NOFOLLOW", O_PATH | O_NOFOLLOW},
-           Flags{"O_PATH|O_DIRECTORY", O_PATH | O_DIRECTORY},
+           Row{"O_RDONLY", O_RDONLY, false},
+           Row{"O_WRONLY", O_WRONLY, true},
+           Row{"O_RDWR", O_RDWR, true},
+           Row{"O_TRUNC", O_RDONLY | O_TRUNC, true},
+           Row{"O_CREAT", O_RDONLY | O_CREAT, true},
+           Row{"O_CREAT|O_EXCL", O_WRONLY | O_CREAT | O_EXCL, true},
+           Row{"O_DIRECTORY", O_RDONLY | O_DIRECTORY, false},
+           Row{"O_NOFOLLOW", O_RDONLY | O_NOFOLLOW, false},
+           Row{"O_NOATIME", O_RDONLY | O_NOATIME, false},
+           Row{"O_PATH", O_PATH, false},
+           Row{"O_PATH|O_NOFOLLOW", O_PATH | O_NOFOLLOW, false},
+           Row{"O_PATH|O_DIRECTORY", O_PATH | O_DIRECTORY, false},
        }) {
     for_each_path(
         table, fmt::format("open {}", name),

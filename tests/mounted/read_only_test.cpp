@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstdio>
 #include <functional>
+#include <utility>
 
 #include "support/files.h"
 #include "support/mount.h"
@@ -18,10 +19,8 @@
 namespace mmapdir::test {
 namespace {
 
-struct Change {
-  const char* name;
-  std::function<int(const std::filesystem::path&)> attempt;
-};
+// Its name, and an attempt beneath a root.
+using Change = std::pair<const char*, std::function<int(const std::filesystem::path&)>>;
 
 int open_and_close(const std::filesystem::path& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
@@ -88,10 +87,10 @@ TEST_CASE("Every changing operation answers EROFS and changes nothing", "[read_o
   options.emplace_back("-orw");
   const Mount mount(source.path(), {.options = options});
 
-  for (const Change& change : changes()) {
-    CAPTURE(change.name);
+  for (const auto& [name, attempt] : changes()) {
+    CAPTURE(name);
     errno = 0;
-    CHECK(change.attempt(mount.root()) == -1);
+    CHECK(attempt(mount.root()) == -1);
     CHECK(errno == EROFS);
   }
   CHECK(attributes(source / "file") + attributes(source.path()) == before);

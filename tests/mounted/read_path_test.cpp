@@ -110,6 +110,25 @@ TEST_CASE("A source on overlayfs is read right, whatever passthrough says to it"
   CHECK(eventually([&] { return read_file(mount / "3") == "written"; }));
 }
 
+TEST_CASE("One thread serves many readers", "[read_path]") {
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 20);
+  std::vector<std::string> options = path;
+  options.emplace_back("--threads=1");
+  const Mount mount(source.path(), {.options = options});
+  std::vector<Process> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.push_back(Process::call([&] {
+      check_all_readable(mount.root(), 20);
+      return 0;
+    }));
+  }
+  for (Process& reader : readers) {
+    CHECK(reader.wait(kPatience) == 0);
+  }
+}
+
 TEST_CASE("With few mappings allowed, reads go on with the right bytes", "[read_path]") {
   const TemporaryDirectory source;
   make_numbered_files(source.path(), 50);
@@ -141,6 +160,7 @@ TEST_CASE("With few descriptors allowed, any number of files is read one by one"
 }
 
 TEST_CASE("Running out of descriptors is an error of that open alone, and passes", "[read_path]") {
+  require_no_undefined_sanitizer();
   const ReadPath path = each_read_path();
   const TemporaryDirectory source;
   make_numbered_files(source.path(), 200);

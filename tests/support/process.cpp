@@ -64,7 +64,7 @@ std::string find_program(const std::string& name) {
   }
   std::istringstream path(environment("PATH").value_or("/usr/sbin:/usr/bin:/sbin:/bin"));
   for (std::string directory; std::getline(path, directory, ':');) {
-    std::string candidate = directory + "/" + name;
+    std::string candidate = fmt::format("{}/{}", directory, name);
     if (::access(candidate.c_str(), X_OK) == 0) {
       return candidate;
     }

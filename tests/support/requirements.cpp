@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "support/unique_fd.h"
@@ -89,6 +90,12 @@ void require_passthrough() {
   require(kernel_version() >= std::pair(6, 9), "passthrough needs Linux 6.9");
   require(!kernel_configured_without("CONFIG_FUSE_PASSTHROUGH"),
           "this kernel is built without CONFIG_FUSE_PASSTHROUGH");
+}
+
+void require_no_undefined_sanitizer() {
+  if (std::string_view(MMAPDIRFS_SANITIZERS).contains("undefined")) {
+    skip("the sanitizer for undefined behaviour needs free descriptors itself");
+  }
 }
 
 void require_ordinary_user() {

@@ -17,6 +17,11 @@ void require_passthrough();    // root, Linux 6.9, CONFIG_FUSE_PASSTHROUGH
 void require_ordinary_user();  // root, who can become `nobody`, and fusermount3 with its
                                // set-user-id
 
+// Skips where the daemon is built with a sanitizer that breaks without free descriptors: the one
+// for undefined behaviour asks the kernel through a pipe whether an object is there, and reports a
+// fault that isn't one if it can't have the pipe.
+void require_no_undefined_sanitizer();
+
 // For what no machine is obliged to have.
 [[noreturn]] void skip(const std::string& reason);
 
