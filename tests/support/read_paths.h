@@ -30,4 +30,13 @@ inline ReadPath each_read_path() {
   return path;
 }
 
+// The options of a mount that can be written.
+inline std::vector<std::string> read_write(ReadPath path, const std::string& more = {}) {
+  path.emplace_back("--access=read-write");
+  if (!more.empty()) {
+    path.push_back(more);
+  }
+  return path;
+}
+
 }  // namespace mmapdir::test
