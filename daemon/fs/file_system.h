@@ -99,7 +99,7 @@ class FileSystem {
   Result<void> unlink(NodeId parent, const char* name);
   Result<void> rmdir(NodeId parent, const char* name);
   Result<void> rename(NodeId parent, const char* name, NodeId new_parent, const char* new_name,
-                      unsigned flags);
+                      unsigned flags, const Caller& caller);
   Result<void> fsyncdir(HandleId handle, bool data_only);
   void releasedir(HandleId handle);
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 
 #include "fs/file_system.h"
 
@@ -99,7 +100,7 @@ Result<void> FileSystem::rmdir(NodeId parent, const char* name) {
 }
 
 Result<void> FileSystem::rename(NodeId parent, const char* name, NodeId new_parent,
-                                const char* new_name, unsigned flags) {
+                                const char* new_name, unsigned flags, const Caller& caller) {
   const auto from = reach_for_name(parent, name);
   if (!from) {
     return std::unexpected(from.error());
@@ -108,8 +109,13 @@ Result<void> FileSystem::rename(NodeId parent, const char* name, NodeId new_pare
   if (!to) {
     return std::unexpected(to.error());
   }
+  std::optional<ActingAs> acting;
+  if ((flags & RENAME_WHITEOUT) != 0) {
+    acting.emplace(caller);  // the whiteout that is made is the caller's
+  }
   auto renamed =
       check(::renameat2((*from)->get(), name, (*to)->get(), new_name, flags), "rename", name);
+  acting.reset();
   if (renamed) {
     inodes_.note_name(new_parent, (*to)->get(), new_name);
     if ((flags & RENAME_EXCHANGE) != 0) {

@@ -90,7 +90,8 @@ void Adapter::rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
 
 void Adapter::rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
                      const char* new_name, unsigned flags) {
-  reply_outcome(req, fs_.rename(node_of(parent), name, node_of(new_parent), new_name, flags));
+  reply_outcome(
+      req, fs_.rename(node_of(parent), name, node_of(new_parent), new_name, flags, caller_of(req)));
 }
 
 void Adapter::create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
