@@ -44,8 +44,8 @@ std::string acl_for_reader(uid_t reader) {
   return acl;
 }
 
-void set_acl(const std::filesystem::path& path, const std::string& acl) {
-  must(::setxattr(path.c_str(), kAclName, acl.data(), acl.size(), 0), "set an ACL");
+void set_acl(const std::filesystem::path& path, const std::string& acl, const char* name) {
+  must(::setxattr(path.c_str(), name, acl.data(), acl.size(), 0), "set an ACL");
 }
 
 }  // namespace mmapdir::test

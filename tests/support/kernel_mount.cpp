@@ -65,6 +65,12 @@ KernelMount KernelMount::bind_read_only(const std::filesystem::path& what,
           nullptr};
 }
 
+KernelMount KernelMount::bind_without_access_times(const std::filesystem::path& what,
+                                                   const std::filesystem::path& where) {
+  must(::mount(what.c_str(), where.c_str(), nullptr, MS_BIND, nullptr), "bind " + where.string());
+  return {nullptr, where, nullptr, MS_BIND | MS_REMOUNT | MS_NOATIME, nullptr};
+}
+
 KernelMount KernelMount::tmpfs(const std::filesystem::path& where) {
   return {"tmpfs", where, "tmpfs", 0, nullptr};
 }

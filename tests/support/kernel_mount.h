@@ -16,6 +16,9 @@ class KernelMount {
   static KernelMount bind(const std::filesystem::path& what, const std::filesystem::path& where);
   static KernelMount bind_read_only(const std::filesystem::path& what,
                                     const std::filesystem::path& where);
+  // Where reading leaves no trace.
+  static KernelMount bind_without_access_times(const std::filesystem::path& what,
+                                               const std::filesystem::path& where);
   static KernelMount tmpfs(const std::filesystem::path& where);
   static KernelMount overlay(const std::filesystem::path& where, const std::string& options);
 
