@@ -71,8 +71,7 @@ class BackgroundMount {
   Process& daemon() {
     INFO(outcome_.error);
     REQUIRE(outcome_.status == 0);
-    REQUIRE(daemon_.has_value());
-    return *daemon_;
+    return daemon_.value();
   }
 
  private:

@@ -74,7 +74,7 @@ TEST_CASE("A file rewritten in place shows old or new bytes, and soon the new on
   write_at(open_fd(reader.source / "file", O_WRONLY).get(), content, 0);
 
   const std::string rest = reader.rest();
-  CHECK(rest.size() == kSize - kSize / 2);
+  CHECK(rest.size() == kSize - (kSize / 2));
   CHECK(rest.find_first_not_of("AB") == std::string::npos);
   CHECK(reader.settles_to(content));
   CHECK(reader.open_file_settles_to(content));
