@@ -158,6 +158,7 @@ TEST_CASE("64 readers at once all get the source's bytes", "[trouble]") {
   auto names = make_files_of_each_size(source.path());
   const Mount mount(source.path(), {.options = path});
   std::vector<Process> readers;
+  readers.reserve(64);
   for (int i = 0; i < 64; ++i) {
     std::ranges::rotate(names, names.begin() + 1);
     readers.push_back(Process::call([&] {
