@@ -15,6 +15,7 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <stdexcept>
 
 #include "support/files.h"
 #include "support/kernel_mount.h"
@@ -71,7 +72,10 @@ class BackgroundMount {
   Process& daemon() {
     INFO(outcome_.error);
     REQUIRE(outcome_.status == 0);
-    return daemon_.value();
+    if (!daemon_) {
+      throw std::runtime_error("no daemon went behind");
+    }
+    return *daemon_;
   }
 
  private:
