@@ -41,7 +41,7 @@ TEST_CASE("Escaped characters are compared and shown as themselves", "[mount-tab
 }
 
 TEST_CASE("A backslash that escapes nothing is a backslash", "[mount-table]") {
-  for (const std::string name : {"/a\\", "/a\\0", "/a\\04", "/a\\8\\9\\9", "/a\\zzz"}) {
+  for (const std::string name : {R"(/a\)", R"(/a\0)", R"(/a\04)", R"(/a\8\9\9)", R"(/a\zzz)"}) {
     CAPTURE(name);
     const std::string line = "36 22 0:45 / " + name + " rw - tmpfs tmpfs rw\n";
     CHECK(find_mount_in(line, name));

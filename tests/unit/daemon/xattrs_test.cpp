@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "support/requirements.h"
 #include "unit/daemon/fixture.h"
@@ -24,7 +25,7 @@ constexpr std::string_view kValue("blue\0green", 10);
 void set_xattr(const std::filesystem::path& path, const char* name, std::string_view value) {
   if (::lsetxattr(path.c_str(), name, value.data(), value.size(), 0) != 0) {
     mmapdir::test::skip(std::string("the attribute ") + name +
-                        " can't be set here: " + std::strerror(errno));
+                        " can't be set here: " + std::generic_category().message(errno));
   }
 }
 
