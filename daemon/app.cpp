@@ -106,6 +106,21 @@ class Mount {
   // Files may still be open; the session, which goes first, takes their registrations along.
   ~Mount() { backings_.detach(); }
 
+  // Logs what was mounted, how it will be read, and what would make it better.
+  void announce() const {
+    if (!choice_.advice.empty()) {
+      spdlog::warn("read path {}: {}", name_of(choice_.path), choice_.advice);
+    }
+    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
+      spdlog::warn(
+          "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
+          "newer have them)");
+    }
+    spdlog::info("mounted {} on {} (read path {}, cache {}, read-only)", plan_.source,
+                 plan_.mountpoint, name_of(choice_.path),
+                 options_.cache == CacheMode::kNever ? "never" : "auto");
+  }
+
   Result<void> serve() { return session_->serve(options_.threads); }
 
  private:
@@ -145,17 +160,7 @@ class Mount {
     }
     fs_->set_read_path(choice->path);
     backings_.log_first_refusal();
-    if (!choice->advice.empty()) {
-      spdlog::warn("read path {}: {}", name_of(choice->path), choice->advice);
-    }
-    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
-      spdlog::warn(
-          "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 "
-          "and newer have them)");
-    }
-    spdlog::info("mounted {} on {} (read path {}, cache {}, read-only)", plan_.source,
-                 plan_.mountpoint, name_of(choice->path),
-                 options_.cache == CacheMode::kNever ? "never" : "auto");
+    choice_ = *choice;
     return {};
   }
 
@@ -166,6 +171,7 @@ class Mount {
   std::unique_ptr<FileSystem> fs_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
+  ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled
 };
 
 int fail(const std::string& message) {
@@ -173,14 +179,16 @@ int fail(const std::string& message) {
   return EXIT_FAILURE;
 }
 
-int serve(const Options& options, MountPlan plan, const std::function<void()>& on_ready) {
+int serve(const Options& options, MountPlan plan,
+          const std::function<void(const Mount&)>& on_ready) {
   raise_descriptor_limit();
   const std::string mountpoint = plan.mountpoint;
   auto mount = Mount::create(options, std::move(plan));
   if (!mount) {
     return fail(mount.error().message);
   }
-  on_ready();
+  (*mount)->announce();
+  on_ready(**mount);
   if (const auto served = (*mount)->serve(); !served) {
     return fail(served.error().message());
   }
@@ -208,8 +216,9 @@ int serve_behind(const Options& options, MountPlan plan) {
   if (background->role() == Background::Role::kWaiting) {
     return wait_for_answer(*background, plan.mountpoint);
   }
-  return serve(options, std::move(plan), [&] {
+  return serve(options, std::move(plan), [&](const Mount& mount) {
     log_to_syslog(options.log_level);
+    mount.announce();  // again: the terminal's copy is nobody's at boot
     background->announce_ready();
   });
 }
@@ -227,7 +236,7 @@ int run(const Options& options) {
                  plan->source, plan->mountpoint);
     return EXIT_SUCCESS;
   }
-  return options.foreground ? serve(options, std::move(*plan), [] {})
+  return options.foreground ? serve(options, std::move(*plan), [](const Mount& /*mount*/) {})
                             : serve_behind(options, std::move(*plan));
 }
 
