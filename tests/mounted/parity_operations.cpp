@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "parity_answer.h"
+#include "support/files.h"
 
 namespace mmapdir::test {
 namespace {
@@ -115,9 +116,10 @@ void add_queries(std::vector<Operation>& table) {
   for_each_path(table, "list", list_answer);
   for_each_path(table, "execute", execute_answer);
   for_each_path(table, "chdir", [](const Path& path) {
-    const Path before = std::filesystem::current_path();
+    // By descriptor: an ordinary user may have no way to the working directory by its path.
+    const UniqueFd before = open_fd(".", O_PATH | O_DIRECTORY);
     const std::string result = answer([&] { return ::chdir(path.c_str()); });
-    std::filesystem::current_path(before);
+    must(::fchdir(before.get()), "fchdir");
     return result;
   });
   for_each_path(table, "readlink", [](const Path& path) {
