@@ -118,6 +118,21 @@ class Mount {
     backings_.detach();
   }
 
+  // Logs what was mounted, how it will be read, and what would make it better.
+  void announce() const {
+    if (!choice_.advice.empty()) {
+      spdlog::warn("read path {}: {}", name_of(choice_.path), choice_.advice);
+    }
+    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
+      spdlog::warn(
+          "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
+          "newer have them)");
+    }
+    spdlog::info("mounted {} on {} (read path {}, cache {}{})", plan_.source, plan_.mountpoint,
+                 name_of(choice_.path), options_.cache == CacheMode::kNever ? "never" : "auto",
+                 plan_.is_read_only ? ", read-only" : "");
+  }
+
   Result<void> serve() { return session_->serve(options_.threads); }
 
  private:
@@ -163,17 +178,7 @@ class Mount {
     }
     fs_->set_read_path(choice->path);
     backings_.log_first_refusal();
-    if (!choice->advice.empty()) {
-      spdlog::warn("read path {}: {}", name_of(choice->path), choice->advice);
-    }
-    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
-      spdlog::warn(
-          "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 "
-          "and newer have them)");
-    }
-    spdlog::info("mounted {} on {} (read path {}, cache {}{})", plan_.source, plan_.mountpoint,
-                 name_of(choice->path), options_.cache == CacheMode::kNever ? "never" : "auto",
-                 plan_.is_read_only ? ", read-only" : "");
+    choice_ = *choice;
     return {};
   }
 
@@ -184,6 +189,7 @@ class Mount {
   std::unique_ptr<FileSystem> fs_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
+  ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled
 };
 
 int fail(const std::string& message) {
@@ -191,14 +197,16 @@ int fail(const std::string& message) {
   return EXIT_FAILURE;
 }
 
-int serve(const Options& options, MountPlan plan, const std::function<void()>& on_ready) {
+int serve(const Options& options, MountPlan plan,
+          const std::function<void(const Mount&)>& on_ready) {
   raise_descriptor_limit();
   const std::string mountpoint = plan.mountpoint;
   auto mount = Mount::create(options, std::move(plan));
   if (!mount) {
     return fail(mount.error().message);
   }
-  on_ready();
+  (*mount)->announce();
+  on_ready(**mount);
   if (const auto served = (*mount)->serve(); !served) {
     return fail(served.error().message());
   }
@@ -226,8 +234,9 @@ int serve_behind(const Options& options, MountPlan plan) {
   if (background->role() == Background::Role::kWaiting) {
     return wait_for_answer(*background, plan.mountpoint);
   }
-  return serve(options, std::move(plan), [&] {
+  return serve(options, std::move(plan), [&](const Mount& mount) {
     log_to_syslog(options.log_level);
+    mount.announce();  // again: the terminal's copy is nobody's at boot
     background->announce_ready();
   });
 }
@@ -245,7 +254,7 @@ int run(const Options& options) {
                  plan->source, plan->mountpoint);
     return EXIT_SUCCESS;
   }
-  return options.foreground ? serve(options, std::move(*plan), [] {})
+  return options.foreground ? serve(options, std::move(*plan), [](const Mount& /*mount*/) {})
                             : serve_behind(options, std::move(*plan));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fault_guard.h"
 
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -17,6 +18,7 @@ struct GuardedSource {
   sigjmp_buf escape;
   std::uintptr_t begin;
   std::uintptr_t end;
+  sigset_t blocked;  // by the thread when it faulted; set by the handler
 };
 
 // initial-exec: the handler runs in threads that never copied, where the general model would
@@ -84,13 +86,16 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   GuardedSource* const source = current_source;
   if (source != nullptr && is_fault(*info) && concerns(*source, *info)) {
+    // Of the kernel's smaller set, which is all that the frame of a signal has room for.
+    sigemptyset(&source->blocked);
+    std::memcpy(&source->blocked, &static_cast<ucontext_t*>(context)->uc_sigmask, (_NSIG - 1) / 8);
     siglongjmp(source->escape, 1);
   }
   pass_on(signal, info, context);
 }
 
-// SA_NODEFER: siglongjmp restores no mask (that would cost a system call per copy), so the signal
-// must not be blocked by being handled.
+// SA_NODEFER: a handler that this one passes on to, or the default, must be able to see the signal
+// again.
 bool install() {
   installation.page_mask = ~(static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE)) - 1);
   ::sigaction(SIGBUS, nullptr, &installation.previous);  // complete before the handler can run
@@ -111,6 +116,9 @@ bool copy_unless_bus_error(void* to, const void* from, std::size_t size) {
   GuardedSource* const outer = current_source;  // of the copy that a signal interrupted
   if (sigsetjmp(source.escape, 0) != 0) {
     current_source = outer;
+    // Here rather than by sigsetjmp, which would ask for the mask at every copy. Whoever stands
+    // between the kernel and the handler (a sanitizer does) may have blocked more than this file.
+    ::pthread_sigmask(SIG_SETMASK, &source.blocked, nullptr);
     return false;
   }
   current_source = &source;

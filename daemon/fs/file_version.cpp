@@ -13,8 +13,8 @@ constexpr std::int64_t kRacyNanoseconds = 20'000'000;
 // hold, count as the nearest that they do.
 std::int64_t nanoseconds(const statx_timestamp& time) {
   constexpr std::int64_t kSecond = 1'000'000'000;
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / kSecond - 1;
-  return std::clamp<std::int64_t>(time.tv_sec, -kMost, kMost) * kSecond + time.tv_nsec;
+  constexpr std::int64_t kMost = (std::numeric_limits<std::int64_t>::max() / kSecond) - 1;
+  return (std::clamp<std::int64_t>(time.tv_sec, -kMost, kMost) * kSecond) + time.tv_nsec;
 }
 
 // One round of splitmix64's finaliser: every input bit reaches every output bit.

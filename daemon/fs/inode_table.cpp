@@ -20,7 +20,7 @@ std::int64_t birth_of(const Attributes& attributes) {
     return 0;
   }
   const auto seconds = static_cast<std::uint64_t>(attributes.stx_btime.tv_sec);
-  return static_cast<std::int64_t>(seconds * 1'000'000'000U + attributes.stx_btime.tv_nsec);
+  return static_cast<std::int64_t>((seconds * 1'000'000'000U) + attributes.stx_btime.tv_nsec);
 }
 
 Error stale() { return Error::from_errno(ESTALE, "find the file again"); }

@@ -116,7 +116,7 @@ TEST_CASE("O_DIRECT reads give the source's bytes where the source has O_DIRECT"
   const ReadPath path = each_read_path();
   const TemporaryDirectory source;
   constexpr std::size_t kBlock = 4096;
-  write_file(source / "file", pattern(10 * kBlock + 100, 6));
+  write_file(source / "file", pattern((10 * kBlock) + 100, 6));
   const UniqueFd there(::open((source / "file").c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
   if (!there) {
     skip("the source's file system has no O_DIRECT");

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <stdexcept>
 
 #include "support/files.h"
 #include "support/kernel_mount.h"
@@ -71,7 +72,9 @@ class BackgroundMount {
   Process& daemon() {
     INFO(outcome_.error);
     REQUIRE(outcome_.status == 0);
-    REQUIRE(daemon_.has_value());
+    if (!daemon_) {
+      throw std::runtime_error("no daemon went behind");
+    }
     return *daemon_;
   }
 

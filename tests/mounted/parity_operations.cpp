@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "parity_answer.h"
+#include "support/files.h"
 
 namespace mmapdir::test {
 namespace {
@@ -23,7 +24,7 @@ using Path = std::filesystem::path;
 
 // clang-format off
 const std::vector<std::string>& paths() {
-  static const std::vector<std::string> kPaths{
+  static const std::vector<std::string> all{
       "", ".", "file", "file/", "file/x", "file/..", "empty", "secret", "acl", "program",
       "directory", "directory/", "directory/.", "directory/../file", "directory/inner",
       "directory//inner", "none", "none/", "none/x",
@@ -33,7 +34,7 @@ const std::vector<std::string>& paths() {
       "listable", "listable/file",
       std::string(255, 'n'), std::string(256, 'n'), std::string(2000, 'n'),
       "directory/" + std::string(256, 'n'), std::string(5000, '/') + "file"};
-  return kPaths;
+  return all;
 }
 // clang-format on
 
@@ -85,7 +86,8 @@ std::string list_answer(const Path& path) {
     return errno_name(errno);
   }
   std::vector<std::string> entries;
-  while (const dirent* entry = ::readdir(directory)) {
+  // The child that asks has one thread.
+  while (const dirent* entry = ::readdir(directory)) {  // NOLINT(concurrency-mt-unsafe)
     entries.push_back(fmt::format("{} {}", static_cast<const char*>(entry->d_name), entry->d_type));
   }
   ::closedir(directory);
@@ -114,9 +116,10 @@ void add_queries(std::vector<Operation>& table) {
   for_each_path(table, "list", list_answer);
   for_each_path(table, "execute", execute_answer);
   for_each_path(table, "chdir", [](const Path& path) {
-    const Path before = std::filesystem::current_path();
+    // By descriptor: an ordinary user may have no way to the working directory by its path.
+    const UniqueFd before = open_fd(".", O_PATH | O_DIRECTORY);
     const std::string result = answer([&] { return ::chdir(path.c_str()); });
-    std::filesystem::current_path(before);
+    must(::fchdir(before.get()), "fchdir");
     return result;
   });
   for_each_path(table, "readlink", [](const Path& path) {

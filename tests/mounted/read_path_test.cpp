@@ -118,6 +118,7 @@ TEST_CASE("One thread serves many readers", "[read_path]") {
   options.emplace_back("--threads=1");
   const Mount mount(source.path(), {.options = options});
   std::vector<Process> readers;
+  readers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     readers.push_back(Process::call([&] {
       check_all_readable(mount.root(), 20);
@@ -134,6 +135,7 @@ TEST_CASE("With few mappings allowed, reads go on with the right bytes", "[read_
   make_numbered_files(source.path(), 50);
   const Mount mount(source.path(), {.options = {"--read-path=mapped", "--max-mappings=2"}});
   std::vector<UniqueFd> files;
+  files.reserve(50);
   for (int i = 0; i < 50; ++i) {
     files.push_back(open_fd(mount / std::to_string(i), O_RDONLY));
   }

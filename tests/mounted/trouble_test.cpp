@@ -74,7 +74,7 @@ TEST_CASE("A file rewritten in place shows old or new bytes, and soon the new on
   write_at(open_fd(reader.source / "file", O_WRONLY).get(), content, 0);
 
   const std::string rest = reader.rest();
-  CHECK(rest.size() == kSize - kSize / 2);
+  CHECK(rest.size() == kSize - (kSize / 2));
   CHECK(rest.find_first_not_of("AB") == std::string::npos);
   CHECK(reader.settles_to(content));
   CHECK(reader.open_file_settles_to(content));
@@ -158,6 +158,7 @@ TEST_CASE("64 readers at once all get the source's bytes", "[trouble]") {
   auto names = make_files_of_each_size(source.path());
   const Mount mount(source.path(), {.options = path});
   std::vector<Process> readers;
+  readers.reserve(64);
   for (int i = 0; i < 64; ++i) {
     std::ranges::rotate(names, names.begin() + 1);
     readers.push_back(Process::call([&] {

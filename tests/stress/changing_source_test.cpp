@@ -24,7 +24,7 @@ char letter(unsigned version) { return static_cast<char>('A' + (version % 26)); 
 constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 // Which size tells which version: a prime step, so that ends wander through the pages.
-std::size_t size_of(unsigned version) { return 1 + ((version * 4'099) % kSize); }
+std::size_t size_of(unsigned version) { return 1 + ((std::size_t{version} * 4'099) % kSize); }
 
 std::string stray_byte(const Seen& seen, std::string_view allowed) {
   const auto at = seen.bytes.find_first_not_of(allowed);
@@ -56,7 +56,9 @@ void run_under_readers(const Judge& judge, const Changes::Step& step) {
     step(changes, ++version);
   }
   CAPTURE(version);
-  CHECK(readers.complaints() == "");
+  const std::string complaints = readers.complaints();
+  CAPTURE(complaints);
+  CHECK(complaints.empty());
   CHECK(version > 10);  // thousands, where nobody else wants the machine
   CHECK(mount.daemon().running());
 

@@ -42,8 +42,8 @@ struct MappingLimits {
 // Counted since the cache was made, but for the last two, which are now.
 struct MappingCounters {
   std::uint64_t hits = 0;       // found, and long enough
-  std::uint64_t misses = 0;     // not found; mapped
-  std::uint64_t remaps = 0;     // found, but the file had grown; mapped anew
+  std::uint64_t misses = 0;     // not found; mapped, or refused
+  std::uint64_t remaps = 0;     // found, but out of date (mostly: the file had grown); likewise
   std::uint64_t evictions = 0;  // idle mappings unmapped to make room
   std::uint64_t refusals = 0;   // no mapping to be had: bounds, memory, or the file system
   std::size_t mappings = 0;     // busy and idle, now
@@ -54,7 +54,9 @@ struct MappingCounters {
 //
 // Keyed by identity (device, inode), never by path: a file replaced by rename gets a mapping of its
 // own, while views of the old file stay what they were. A mapping pins its inode, so the key can't
-// be recycled while it is in use.
+// be recycled while it is in use. Where the file system doesn't promise that (overlayfs after a
+// copy-up, network and FUSE file systems), a mapping is only found again while the file's ctime is
+// what it was.
 //
 // All methods may be called from any thread. Concurrent misses of one file map it once. No lock is
 // held while the kernel maps or unmaps, except the one of the file in question.

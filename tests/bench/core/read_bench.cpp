@@ -132,6 +132,8 @@ void bare_mapping_and_touch(benchmark::State& state) {
 void sizes(benchmark::internal::Benchmark* bench) { bench->Arg(64)->Arg(4 << 10)->Arg(1 << 20); }
 
 BENCHMARK(read_range)->Apply(sizes);
+// Two threads on one file, who share its reference count.
+BENCHMARK(read_range)->Arg(64)->Threads(2);
 BENCHMARK(read_range_and_touch)->Apply(sizes);
 BENCHMARK(bare_mapping_and_touch)->Apply(sizes);
 BENCHMARK(pread_and_touch)->Apply(sizes);

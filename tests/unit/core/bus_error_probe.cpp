@@ -27,9 +27,9 @@ constexpr std::size_t kSize = 4096;
 
 // A page of a file that has none.
 std::span<std::byte> truncated_page() {
-  static void* const kAddress = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                       ::memfd_create("truncated", MFD_CLOEXEC), 0);
-  return {static_cast<std::byte*>(kAddress), kSize};
+  static void* const address = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                      ::memfd_create("truncated", MFD_CLOEXEC), 0);
+  return {static_cast<std::byte*>(address), kSize};
 }
 
 void install_guard() {
@@ -92,7 +92,9 @@ std::function<void()> with(void (*trouble)(), Disposition... disposition) {
 
 void copy_into_truncated_page() {
   const std::array<std::byte, kSize> from{};
-  static_cast<void>(guarded_copy(truncated_page(), from));
+  if (guarded_copy(truncated_page(), from)) {
+    ::_exit(1);
+  }
 }
 
 void send_twice() {

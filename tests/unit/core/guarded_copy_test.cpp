@@ -95,6 +95,7 @@ TEST_CASE("guarded copies fail and succeed in several threads at a time") {
   std::array<int, kThreads> wrong{};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (auto& count : wrong) {
       threads.emplace_back([&, bad = threads.size() % 2 == 0] {
         std::vector<std::byte> buffer(MappedPages::size());

@@ -108,9 +108,9 @@ TEST_CASE("concurrent first reads materialize once") {
   std::latch start(kThreads);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (auto& address : addresses) {
-      threads.emplace_back([&] {
-        const auto mine = handle;
+      threads.emplace_back([&address, &start, mine = handle] {
         start.arrive_and_wait();
         address = mine.read_range({.offset = 0, .length = 4}).value().bytes().data();
       });

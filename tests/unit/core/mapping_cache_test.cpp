@@ -248,6 +248,7 @@ TEST_CASE_METHOD(MappingCacheTest, "concurrent misses of one file map it once") 
   std::latch start(kThreads);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (auto& view : views) {
       threads.emplace_back([&] {
         const auto fd = test::open_file(path, O_RDONLY);
@@ -275,6 +276,7 @@ TEST_CASE_METHOD(MappingCacheTest, "threads that map, drop and clear at will see
   std::vector<int> wrong(kThreads);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (std::size_t t = 0; t < wrong.size(); ++t) {
       threads.emplace_back([&, t] {
         MappingRef kept;

@@ -16,7 +16,6 @@ namespace mmapdir {
 namespace {
 
 namespace fs = std::filesystem;
-using test::bytes_of;
 using test::must;
 using test::put_file;
 using test::relative;

@@ -21,7 +21,7 @@ TEST_CASE("owned bytes keep their owner alive until the last copy and part is go
   std::optional<OwnedBytes> whole(std::in_place, owner, bytes_of(*owner));
   owner.reset();
 
-  std::optional<OwnedBytes> copy = *whole;
+  std::optional<OwnedBytes> copy = whole;
   whole.reset();
   CHECK_FALSE(watch.expired());
   std::optional<OwnedBytes> part = copy->slice({.offset = 2, .length = 3}).value();
@@ -34,8 +34,7 @@ TEST_CASE("owned bytes keep their owner alive until the last copy and part is go
 
 TEST_CASE("a copy shows the same memory") {
   const auto bytes = OwnedBytes::copy_of(bytes_of("abc"));
-  const auto copy =
-      bytes;  // NOLINT(performance-unnecessary-copy-initialization): it is the subject
+  const auto copy = bytes;  // NOLINT(performance-unnecessary-copy-initialization)
   CHECK(copy.bytes().data() == bytes.bytes().data());
 }
 

@@ -145,7 +145,7 @@ CONTRACT_TEST("a reader sees one version or another of a file that is being repl
       }
     });
     for (int version = 0; version < kVersions; ++version) {
-      const std::string text(kSize, static_cast<char>('a' + version % 26));
+      const std::string text(kSize, static_cast<char>('a' + (version % 26)));
       CHECK(directory.write(path, bytes_of(text)));
     }
     done = true;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "options.h"
+#include "unit/daemon/fixture.h"
 #include "version.h"
 
 namespace mmapdirfs {
@@ -21,17 +22,28 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-// Parses the arguments with two paths behind them.
-Options parse(Arguments arguments) {
-  arguments.insert(arguments.end(), {"/source", "/mountpoint"});
+Options options_of(const Arguments& arguments) {
   const auto parsed = parse_command_line(arguments);
   INFO((parsed ? "" : parsed.error().message));
   REQUIRE(parsed);
-  REQUIRE(parsed->options);
   CHECK_FALSE(parsed->text);
-  CHECK(parsed->options->source == "/source");
-  CHECK(parsed->options->mountpoint == "/mountpoint");
-  return *parsed->options;
+  return present(parsed->options);
+}
+
+std::string text_of(const Arguments& arguments) {
+  const auto parsed = parse_command_line(arguments);
+  REQUIRE(parsed);
+  CHECK_FALSE(parsed->options);
+  return present(parsed->text).text;
+}
+
+// Parses the arguments with two paths behind them.
+Options parse(Arguments arguments) {
+  arguments.insert(arguments.end(), {"/source", "/mountpoint"});
+  const Options options = options_of(arguments);
+  CHECK(options.source == "/source");
+  CHECK(options.mountpoint == "/mountpoint");
+  return options;
 }
 
 std::string refusal_of_all(const Arguments& arguments) {
@@ -82,28 +94,23 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
 }
 
 TEST_CASE("Options may stand behind and between the paths", "[command-line]") {
-  const auto parsed = parse_command_line({"/a", "-f", "/b", "--threads=3"});
-  REQUIRE(parsed);
-  CHECK(parsed->options->source == "/a");
-  CHECK(parsed->options->mountpoint == "/b");
-  CHECK(parsed->options->foreground);
-  CHECK(parsed->options->threads == 3);
+  const Options options = options_of({"/a", "-f", "/b", "--threads=3"});
+  CHECK(options.source == "/a");
+  CHECK(options.mountpoint == "/b");
+  CHECK(options.foreground);
+  CHECK(options.threads == 3);
 }
 
 TEST_CASE("An empty argument is a path and nothing else", "[command-line]") {
-  const auto parsed = parse_command_line({"", "/b"});
-  REQUIRE(parsed);
-  REQUIRE(parsed->options);
-  CHECK(parsed->options->source.empty());
-  CHECK(parsed->options->mountpoint == "/b");
+  const Options options = options_of({"", "/b"});
+  CHECK(options.source.empty());
+  CHECK(options.mountpoint == "/b");
 }
 
 TEST_CASE("After -- everything is a path", "[command-line]") {
-  const auto parsed = parse_command_line({"--", "-o", "--help"});
-  REQUIRE(parsed);
-  REQUIRE(parsed->options);
-  CHECK(parsed->options->source == "-o");
-  CHECK(parsed->options->mountpoint == "--help");
+  const Options options = options_of({"--", "-o", "--help"});
+  CHECK(options.source == "-o");
+  CHECK(options.mountpoint == "--help");
 }
 
 TEST_CASE("Mount options are kept in their order, however the list is given", "[command-line]") {
@@ -144,18 +151,13 @@ TEST_CASE("An escaped comma belongs to the value", "[command-line]") {
 
 TEST_CASE("Help and version are texts, whatever else is given", "[command-line]") {
   for (const char* help : {"--help", "-h"}) {
-    const auto parsed = parse_command_line({help});
-    REQUIRE(parsed);
-    REQUIRE(parsed->text);
-    check_says(parsed->text->text, {"Usage: mmapdirfs", "--read-path", "--cache", "--threads",
-                                    "--max-mappings", "--log-level", "--foreground", "--version"});
-    CHECK_FALSE(parsed->text->text.contains("mount-option"));
+    const std::string text = text_of({help});
+    check_says(text, {"Usage: mmapdirfs", "--read-path", "--cache", "--threads", "--max-mappings",
+                      "--log-level", "--foreground", "--version"});
+    CHECK_FALSE(text.contains("mount-option"));
   }
   for (const char* version : {"--version", "-V"}) {
-    const auto parsed = parse_command_line({version, "/only-one-path"});
-    REQUIRE(parsed);
-    REQUIRE(parsed->text);
-    CHECK(parsed->text->text == version_text());
+    CHECK(text_of({version, "/only-one-path"}) == version_text());
   }
 }
 

@@ -25,7 +25,7 @@ Attributes changed_at(std::int64_t time) {
 TEST_CASE("Equal attributes have equal versions, at any time", "[version]") {
   const Attributes attributes = changed_at(kNow - kSecond);
   CHECK(file_version(attributes, kNow) != 0);
-  CHECK(file_version(attributes, kNow) == file_version(attributes, kNow + 3600 * kSecond));
+  CHECK(file_version(attributes, kNow) == file_version(attributes, kNow + (3600 * kSecond)));
 }
 
 TEST_CASE("Size, modification and change time each make another version", "[version]") {
@@ -61,13 +61,13 @@ TEST_CASE("What doesn't touch the contents makes no other version", "[version]")
 
 TEST_CASE("A file changed within the last tick has no version", "[version]") {
   CHECK(file_version(changed_at(kNow), kNow) == 0);
-  CHECK(file_version(changed_at(kNow - 19 * kMillisecond), kNow) == 0);
-  CHECK(file_version(changed_at(kNow - 21 * kMillisecond), kNow) != 0);
+  CHECK(file_version(changed_at(kNow - (19 * kMillisecond)), kNow) == 0);
+  CHECK(file_version(changed_at(kNow - (21 * kMillisecond)), kNow) != 0);
 }
 
 TEST_CASE("A file changed in the future has no version", "[version]") {
   CHECK(file_version(changed_at(kNow + 1), kNow) == 0);
-  CHECK(file_version(changed_at(kNow + 86400 * kSecond), kNow) == 0);
+  CHECK(file_version(changed_at(kNow + (86400 * kSecond)), kNow) == 0);
 }
 
 TEST_CASE("A file from before 1970 has a version", "[version]") {
@@ -81,7 +81,7 @@ TEST_CASE("Times that no clock shows are told apart from honest ones", "[version
   constexpr auto kLast = std::numeric_limits<std::int64_t>::max();
   Attributes attributes = changed_at(kNow - kSecond);
   const auto honest = file_version(attributes, kNow);
-  for (const std::int64_t strange : {kLast, -kLast - 1, kLast / kSecond + 1}) {
+  for (const std::int64_t strange : {kLast, -kLast - 1, (kLast / kSecond) + 1}) {
     CAPTURE(strange);
     attributes.stx_mtime.tv_sec = strange;
     CHECK(file_version(attributes, kNow) != 0);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,15 @@ UniqueFd open_directory(const std::filesystem::path& path);
 template <class T>
 int errno_of(const Result<T>& result) {
   return result ? 0 : result.error().errnum();
+}
+
+// What has to be there for the test to go on. clang-tidy can't see that REQUIRE checks an optional.
+template <class T>
+const T& present(const std::optional<T>& value) {
+  if (!value) {
+    throw std::bad_optional_access();
+  }
+  return *value;
 }
 
 // A file system over a temporary directory. Its helpers fail the test case where what they do

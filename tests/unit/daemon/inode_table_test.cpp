@@ -3,7 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
-#include <optional>
+#include <memory>
 
 #include "unit/daemon/fixture.h"
 
@@ -19,10 +19,10 @@ class Table {
     write_file(directory_ / "file", "bytes");
     auto source = Source::open(open_directory(directory_.path()));
     REQUIRE(source);
-    source_.emplace(std::move(*source));
+    source_ = std::make_unique<Source>(std::move(*source));
     const auto root = Source::attributes(source_->root()->get());
     REQUIRE(root);
-    inodes_.emplace(*source_, *root, descriptors);
+    inodes_ = std::make_unique<InodeTable>(*source_, *root, descriptors);
   }
 
   InodeTable& inodes() { return *inodes_; }
@@ -35,8 +35,8 @@ class Table {
 
  private:
   TemporaryDirectory directory_;
-  std::optional<Source> source_;
-  std::optional<InodeTable> inodes_;
+  std::unique_ptr<Source> source_;
+  std::unique_ptr<InodeTable> inodes_;
 };
 
 TEST_CASE("The table begins with the root alone, which is always reached", "[inodes]") {

@@ -53,7 +53,7 @@ TEST_CASE("What was appended is read through a handle opened before", "[mapped]"
   std::string content = pattern(100, 1);
   write_file(fixture / "file", content);
   const auto opened = fixture.open(fixture.node_of("file"));
-  for (const std::size_t more : {std::size_t{1}, kPage, 3 * kPage + 1}) {
+  for (const std::size_t more : {std::size_t{1}, kPage, (3 * kPage) + 1}) {
     CHECK(fixture.read(opened.handle, 0, 10 * kPage) == content);
     const std::string bytes = pattern(more, 2);
     append(fixture / "file", bytes);

@@ -21,30 +21,27 @@ constexpr std::string_view kTable =
     "40 39 0:49 / /mnt/stacked rw - tmpfs upper rw\n";
 
 TEST_CASE("A mount is found by its mount point", "[mount-table]") {
-  const auto entry = find_mount_in(kTable, "/mnt/index");
-  REQUIRE(entry);
-  CHECK(entry->mountpoint == "/mnt/index");
-  CHECK(entry->type == kFilesystemType);
-  CHECK(entry->source == "/srv/index");
-  CHECK(entry->device == ::makedev(0, 45));
+  const MountEntry entry = present(find_mount_in(kTable, "/mnt/index"));
+  CHECK(entry.mountpoint == "/mnt/index");
+  CHECK(entry.type == kFilesystemType);
+  CHECK(entry.source == "/srv/index");
+  CHECK(entry.device == ::makedev(0, 45));
 }
 
 TEST_CASE("A line without optional fields is read as well", "[mount-table]") {
-  const auto entry = find_mount_in(kTable, "/mnt/plain");
-  REQUIRE(entry);
-  CHECK(entry->type == "tmpfs");
-  CHECK(entry->device == ::makedev(0, 46));
+  const MountEntry entry = present(find_mount_in(kTable, "/mnt/plain"));
+  CHECK(entry.type == "tmpfs");
+  CHECK(entry.device == ::makedev(0, 46));
 }
 
 TEST_CASE("Escaped characters are compared and shown as themselves", "[mount-table]") {
-  const auto entry = find_mount_in(kTable, "/mnt/with space\\and\ttab");
-  REQUIRE(entry);
-  CHECK(entry->source == "/srv/a b\nc");
+  const MountEntry entry = present(find_mount_in(kTable, "/mnt/with space\\and\ttab"));
+  CHECK(entry.source == "/srv/a b\nc");
   CHECK_FALSE(find_mount_in(kTable, "/mnt/with\\040space\\134and\\011tab"));
 }
 
 TEST_CASE("A backslash that escapes nothing is a backslash", "[mount-table]") {
-  for (const std::string name : {"/a\\", "/a\\0", "/a\\04", "/a\\8\\9\\9", "/a\\zzz"}) {
+  for (const std::string name : {R"(/a\)", R"(/a\0)", R"(/a\04)", R"(/a\8\9\9)", R"(/a\zzz)"}) {
     CAPTURE(name);
     const std::string line = "36 22 0:45 / " + name + " rw - tmpfs tmpfs rw\n";
     CHECK(find_mount_in(line, name));
@@ -52,7 +49,7 @@ TEST_CASE("A backslash that escapes nothing is a backslash", "[mount-table]") {
 }
 
 TEST_CASE("Of several mounts on one point the topmost is found", "[mount-table]") {
-  CHECK(find_mount_in(kTable, "/mnt/stacked").value().source == "upper");
+  CHECK(present(find_mount_in(kTable, "/mnt/stacked")).source == "upper");
 }
 
 TEST_CASE("Where nothing is mounted nothing is found", "[mount-table]") {
@@ -83,11 +80,11 @@ TEST_CASE("A last line without its newline counts", "[mount-table]") {
 TEST_CASE("The machine's own table knows /proc with the device that stat shows", "[mount-table]") {
   const auto proc = find_mount("/proc");
   REQUIRE(proc);
-  REQUIRE(proc->has_value());
+  const MountEntry& entry = present(*proc);
   struct stat found{};
   must(::stat("/proc", &found), "stat");
-  CHECK((*proc)->device == found.st_dev);
-  CHECK((*proc)->type == "proc");
+  CHECK(entry.device == found.st_dev);
+  CHECK(entry.type == "proc");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <array>
 #include <barrier>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
@@ -15,10 +15,10 @@
 namespace mmapdirfs::test {
 namespace {
 
-const FixtureOptions kPassthrough{.read_path = ReadPath::kPassthrough};
+FixtureOptions passthrough() { return {.read_path = ReadPath::kPassthrough}; }
 
 TEST_CASE("An inode is registered once however often it is open", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   std::filesystem::create_hard_link(fixture / "file", fixture / "link");
   const auto first = fixture.open(fixture.node_of("file"));
@@ -33,7 +33,7 @@ TEST_CASE("An inode is registered once however often it is open", "[passthrough]
 }
 
 TEST_CASE("Two files have registrations of their own", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "one", "1");
   write_file(fixture / "two", "2");
   const auto one = fixture.open(fixture.node_of("one"));
@@ -43,12 +43,12 @@ TEST_CASE("Two files have registrations of their own", "[passthrough]") {
 }
 
 TEST_CASE("A registration is closed at the last release and only then", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
-  std::vector<HandleId> handles;
-  for (int i = 0; i < 3; ++i) {
-    handles.push_back(fixture.open(node).handle);
+  std::array<HandleId, 3> handles{};
+  for (HandleId& handle : handles) {
+    handle = fixture.open(node).handle;
   }
   // Whichever order they go in.
   for (const std::size_t next : {1U, 0U}) {
@@ -63,7 +63,7 @@ TEST_CASE("A registration is closed at the last release and only then", "[passth
 }
 
 TEST_CASE("Opened again after the last release, a file is registered anew", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
   const auto first = fixture.open(node);
@@ -75,7 +75,7 @@ TEST_CASE("Opened again after the last release, a file is registered anew", "[pa
 }
 
 TEST_CASE("A forgotten inode keeps its registration while it is open", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
   const auto opened = fixture.open(node);
@@ -86,7 +86,7 @@ TEST_CASE("A forgotten inode keeps its registration while it is open", "[passthr
 }
 
 TEST_CASE("A file that the kernel won't register is read mapped", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   fixture.registry().refuse_with(EPERM);
   write_file(fixture / "file", "bytes");
   const auto opened = fixture.open(fixture.node_of("file"));
@@ -97,7 +97,7 @@ TEST_CASE("A file that the kernel won't register is read mapped", "[passthrough]
 }
 
 TEST_CASE("The read path of an inode stays until its last release", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   fixture.registry().refuse_with(ELOOP);
   write_file(fixture / "file", "bytes");
   write_file(fixture / "other", "bytes");
@@ -115,7 +115,7 @@ TEST_CASE("The read path of an inode stays until its last release", "[passthroug
 }
 
 TEST_CASE("After the last release the read path is chosen anew", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   fixture.registry().refuse_with(EPERM);
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
@@ -125,7 +125,7 @@ TEST_CASE("After the last release the read path is chosen anew", "[passthrough]"
 }
 
 TEST_CASE("Passthrough opens never ask the kernel to keep pages", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
   CHECK_FALSE(fixture.open(node).keep_pages);
@@ -133,7 +133,7 @@ TEST_CASE("Passthrough opens never ask the kernel to keep pages", "[passthrough]
 }
 
 TEST_CASE("A file replaced by rename is registered beside the old one", "[passthrough]") {
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "old");
   const auto old_file = fixture.open(fixture.node_of("file"));
   write_file(fixture / "new", "new");
@@ -176,7 +176,7 @@ TEST_CASE("A file system that ends with files open closes their registrations", 
 TEST_CASE("Concurrent first opens register a file once", "[passthrough][threads]") {
   constexpr int kThreads = 8;
   constexpr int kRounds = 50;
-  Fixture fixture(kPassthrough);
+  Fixture fixture(passthrough());
   write_file(fixture / "file", "bytes");
   const NodeId node = fixture.node_of("file");
   for (int round = 1; round <= kRounds; ++round) {
@@ -184,6 +184,7 @@ TEST_CASE("Concurrent first opens register a file once", "[passthrough][threads]
     std::barrier start(kThreads);
     {
       std::vector<std::jthread> threads;
+      threads.reserve(kThreads);
       for (auto& mine : opened) {
         threads.emplace_back([&] {
           start.arrive_and_wait();

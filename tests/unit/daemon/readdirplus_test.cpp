@@ -51,8 +51,7 @@ TEST_CASE("A listing and a lookup find the same node", "[plus]") {
   make_files(fixture, 1);
   const NodeId looked_up = fixture.node_of("file-0");
   const auto lines = fixture.list_plus(fixture.open_root());
-  REQUIRE(find_line(lines, "file-0")->entry);
-  CHECK(find_line(lines, "file-0")->entry->node == looked_up);
+  CHECK(present(find_line(lines, "file-0")->entry).node == looked_up);
   fixture.fs().forget(looked_up, 1);
   CHECK(fixture.fs().counts().inodes == 2);
   fixture.fs().forget(looked_up, 1);
@@ -130,8 +129,8 @@ TEST_CASE("Hard links in a listing share a node and count twice", "[plus]") {
   make_files(fixture, 1);
   std::filesystem::create_hard_link(fixture / "file-0", fixture / "link");
   const auto lines = fixture.list_plus(fixture.open_root());
-  const NodeId node = find_line(lines, "link")->entry->node;
-  CHECK(find_line(lines, "file-0")->entry->node == node);
+  const NodeId node = present(find_line(lines, "link")->entry).node;
+  CHECK(present(find_line(lines, "file-0")->entry).node == node);
   fixture.fs().forget(node, 1);
   CHECK(errno_of(fixture.fs().getattr(node)) == 0);
   fixture.fs().forget(node, 1);
@@ -142,8 +141,7 @@ TEST_CASE("A listing shows symlinks themselves", "[plus]") {
   Fixture fixture;
   std::filesystem::create_symlink("/etc", fixture / "link");
   const auto lines = fixture.list_plus(fixture.open_root());
-  REQUIRE(find_line(lines, "link")->entry);
-  CHECK(S_ISLNK(find_line(lines, "link")->entry->attributes.stx_mode));
+  CHECK(S_ISLNK(present(find_line(lines, "link")->entry).attributes.stx_mode));
 }
 
 TEST_CASE("What a listing found can be opened beneath its directory", "[plus]") {
@@ -157,9 +155,8 @@ TEST_CASE("What a listing found can be opened beneath its directory", "[plus]") 
   REQUIRE(fixture.fs().readdirplus(b, *handle, 0, sink));
   const Listed* file = find_line(sink.lines(), "file");
   REQUIRE(file);
-  REQUIRE(file->entry);
   fixture.look_up("a");  // takes the one cached descriptor
-  CHECK(fixture.read_whole(file->entry->node) == "deep");
+  CHECK(fixture.read_whole(present(file->entry).node) == "deep");
 }
 
 }  // namespace

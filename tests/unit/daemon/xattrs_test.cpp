@@ -7,8 +7,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "support/requirements.h"
 #include "unit/daemon/fixture.h"
@@ -23,7 +25,7 @@ constexpr std::string_view kValue("blue\0green", 10);
 void set_xattr(const std::filesystem::path& path, const char* name, std::string_view value) {
   if (::lsetxattr(path.c_str(), name, value.data(), value.size(), 0) != 0) {
     mmapdir::test::skip(std::string("the attribute ") + name +
-                        " can't be set here: " + std::strerror(errno));
+                        " can't be set here: " + std::generic_category().message(errno));
   }
 }
 
@@ -112,6 +114,30 @@ TEST_CASE("A symlink's attributes are its own, not its target's", "[xattrs]") {
   const auto list = fixture.fs().listxattr(link, buffer);
   REQUIRE(errno_of(list) == 0);
   CHECK(std::string_view(buffer.data(), *list).contains("trusted.own"));
+}
+
+TEST_CASE("Without the trusted ones, a list names the others and counts only them", "[xattrs]") {
+  Fixture fixture;
+  write_file(fixture / "file", "");
+  for (const char* name : {"trusted.first", "user.trusted.kept", "trusted.last"}) {
+    set_xattr(fixture / "file", name, "value");
+  }
+  const NodeId node = fixture.node_of("file");
+  std::array<char, 256> buffer{};
+  const auto length = fixture.fs().listxattr(node, buffer, XattrNames::kWithoutTrusted);
+  REQUIRE(errno_of(length) == 0);
+  const std::string_view names(buffer.data(), *length);
+  CHECK(names.contains(std::string_view("user.trusted.kept\0", 18)));
+  CHECK_FALSE(names.starts_with("trusted."));
+  CHECK_FALSE(names.contains(std::string_view("\0trusted.", 9)));
+
+  FileSystem& fs = fixture.fs();
+  CHECK(fs.listxattr(node, {}, XattrNames::kWithoutTrusted).value_or(0) == *length);
+  const std::span all(buffer);
+  CHECK(fs.listxattr(node, all.first(*length), XattrNames::kWithoutTrusted) == *length);
+  CHECK(errno_of(fs.listxattr(node, all.first(*length - 1), XattrNames::kWithoutTrusted)) ==
+        ERANGE);
+  CHECK(fs.listxattr(node, {}).value_or(0) > *length);
 }
 
 TEST_CASE("An open file's attributes are found once its name is gone", "[xattrs]") {
