@@ -43,7 +43,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root)),
-      inodes_(source_, root, config.cached_descriptors) {}
+      inodes_(source_, root, config.cached_descriptors, config.descriptor_limit) {}
 
 FileSystemCounts FileSystem::counts() const {
   return {.inodes = inodes_.size(),

@@ -27,8 +27,11 @@ Error stale() { return Error::from_errno(ESTALE, "find the file again"); }
 
 }  // namespace
 
-InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors)
-    : source_(source), max_descriptors_(std::max<std::size_t>(descriptors, 1)) {
+InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
+                       int descriptor_limit)
+    : source_(source),
+      max_descriptors_(std::max<std::size_t>(descriptors, 1)),
+      descriptor_limit_(descriptor_limit) {
   auto state = state_.lock();
   const SourceIdentity identity = identity_of(root);
   state->inodes.emplace(kRootNode, Inode{.identity = identity,
@@ -230,7 +233,7 @@ SharedFd InodeTable::find_descriptor(State& state, NodeId node) {
 
 // Answers the descriptor that had to make room, for the caller to drop without the lock.
 SharedFd InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd) const {
-  if (!fd) {
+  if (!fd || fd->get() >= descriptor_limit_) {
     return nullptr;
   }
   if (const auto cached = state.by_node.find(node); cached != state.by_node.end()) {

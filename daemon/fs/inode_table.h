@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <unordered_map>
 #include <vector>
@@ -23,8 +24,10 @@ namespace mmapdirfs {
 // Any thread may call. One lock, held across no system call.
 class InodeTable {
  public:
-  // `source` must outlive the table. Holds `descriptors` O_PATH descriptors at most.
-  InodeTable(const Source& source, const Attributes& root, std::size_t descriptors);
+  // `source` must outlive the table. Holds `descriptors` O_PATH descriptors at most, and none whose
+  // number reaches `descriptor_limit`: those are for the moment.
+  InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
+             int descriptor_limit = std::numeric_limits<int>::max());
 
   // Finds `name` in a directory, raising its lookup count by one.
   Result<Entry> lookup(NodeId parent, int parent_fd, const char* name);
@@ -90,6 +93,7 @@ class InodeTable {
 
   const Source& source_;
   const std::size_t max_descriptors_;
+  const int descriptor_limit_;
   mutable mmapdir::Guarded<State> state_;
 };
 
