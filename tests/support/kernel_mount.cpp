@@ -71,12 +71,17 @@ KernelMount KernelMount::bind_without_access_times(const std::filesystem::path& 
   return {nullptr, where, nullptr, MS_BIND | MS_REMOUNT | MS_NOATIME, nullptr};
 }
 
-KernelMount KernelMount::tmpfs(const std::filesystem::path& where) {
-  return {"tmpfs", where, "tmpfs", 0, nullptr};
+KernelMount KernelMount::tmpfs(const std::filesystem::path& where, const std::string& options) {
+  return {"tmpfs", where, "tmpfs", 0, options.c_str()};
 }
 
 KernelMount KernelMount::overlay(const std::filesystem::path& where, const std::string& options) {
   return {"overlay", where, "overlay", 0, options.c_str()};
+}
+
+bool KernelMount::try_to_make(Writability writability) const {
+  const unsigned long read_only = writability == Writability::kReadOnly ? MS_RDONLY : 0;
+  return ::mount(nullptr, path_.c_str(), nullptr, MS_BIND | MS_REMOUNT | read_only, nullptr) == 0;
 }
 
 KernelMount::~KernelMount() { ::umount2(path_.c_str(), MNT_DETACH); }

@@ -19,12 +19,17 @@ class KernelMount {
   // Where reading leaves no trace.
   static KernelMount bind_without_access_times(const std::filesystem::path& what,
                                                const std::filesystem::path& where);
-  static KernelMount tmpfs(const std::filesystem::path& where);
+  // Options as mount(8) takes them: size=, nr_inodes=.
+  static KernelMount tmpfs(const std::filesystem::path& where, const std::string& options = {});
   static KernelMount overlay(const std::filesystem::path& where, const std::string& options);
 
   KernelMount(const KernelMount&) = delete;
   KernelMount& operator=(const KernelMount&) = delete;
   ~KernelMount();
+
+  // Fails while somebody has a file open for writing there.
+  enum class Writability { kReadOnly, kReadWrite };
+  bool try_to_make(Writability writability) const;
 
   const std::filesystem::path& path() const { return path_; }
 
