@@ -40,7 +40,8 @@ void Adapter::init(fuse_conn_info& connection) {
   if (negotiation_.want_posix_acl) {
     want(connection, FUSE_CAP_POSIX_ACL);
   }
-  if (!policy_.keep_pages) {
+  // Files that are read or, where bytes are appended to them, written without the kernel's pages.
+  if (!policy_.keep_pages || negotiation_.access == Access::kReadWrite) {
     features_.direct_io_mmap = want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
   }
   if (negotiation_.want_passthrough) {
