@@ -82,6 +82,23 @@ TEST_CASE("Processes that append at once lose no line", "[writing]") {
   }
 }
 
+TEST_CASE("What is appended is in another handle's page and size at once", "[writing]") {
+  const Writable files(each_read_path());
+  write_file(files.source / "log", "begin\n");
+  const UniqueFd writer = open_fd(files.mount / "log", O_RDWR | O_APPEND);
+  const UniqueFd reader = open_fd(files.mount / "log", O_RDONLY);
+  std::string expected = "begin\n";
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(read_at(reader.get(), 20'000, 0) == expected);
+    const std::string line = fmt::format("{} {}\n", i, std::string(90, 'l'));
+    append(writer.get(), line);
+    expected += line;
+    REQUIRE(size_of(reader.get()) == static_cast<off_t>(expected.size()));
+    REQUIRE(read_at(writer.get(), 20'000, 0) == expected);
+  }
+  CHECK(read_file(files.source / "log") == expected);
+}
+
 TEST_CASE("Sparse files beyond 4 GiB are written and read at any offset", "[writing]") {
   const Writable files(each_read_path());
   const UniqueFd fd = open_fd(files.mount / "big", O_RDWR | O_CREAT);
