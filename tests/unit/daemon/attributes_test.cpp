@@ -97,7 +97,7 @@ TEST_CASE("An unknown node is stale to every operation", "[attributes]") {
   CHECK(errno_of(fs.statfs(kUnknownNode)) == ESTALE);
   CHECK(errno_of(fs.getxattr(kUnknownNode, "user.name", {})) == ESTALE);
   CHECK(errno_of(fs.listxattr(kUnknownNode, {})) == ESTALE);
-  CHECK(errno_of(fs.open(kUnknownNode, O_RDONLY)) == ESTALE);
+  CHECK(errno_of(fs.open(kUnknownNode, O_RDONLY, self())) == ESTALE);
   CHECK(errno_of(fs.opendir(kUnknownNode)) == ESTALE);
   CHECK(errno_of(fs.getattr(kNoNode)) == ESTALE);
 }

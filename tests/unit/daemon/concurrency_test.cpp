@@ -61,7 +61,7 @@ void look_up_and_read(Worker& worker) {
     return;
   }
   worker.expect(is_expected(errno_of(worker.fs.getattr(entry->node))));
-  const auto opened = worker.fs.open(entry->node, O_RDONLY);
+  const auto opened = worker.fs.open(entry->node, O_RDONLY, self());
   worker.expect(is_expected(errno_of(opened)));
   if (worker.random() % 2 == 0) {  // the kernel may forget an inode and release its file later
     worker.fs.forget(entry->node, 1);
@@ -189,7 +189,7 @@ TEST_CASE("Threads that open, read and release one file share what is open and c
     write_file(fixture / "a", std::string(kSize, 'a'));
     const NodeId node = fixture.node_of("a");
     const auto open_and_release = [node](Worker& worker) {
-      const auto opened = worker.fs.open(node, O_RDONLY);
+      const auto opened = worker.fs.open(node, O_RDONLY, self());
       worker.expect(opened.has_value());
       if (opened) {
         check_bytes(worker, *opened);

@@ -69,7 +69,7 @@ TEST_CASE("An open that would change the file is refused as read-only", "[files]
   const NodeId node = fixture.node_of("file");
   for (const int flags : {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_WRONLY | O_APPEND, O_ACCMODE}) {
     CAPTURE(flags);
-    CHECK(errno_of(fixture.fs().open(node, flags)) == EROFS);
+    CHECK(errno_of(fixture.fs().open(node, flags, self())) == EROFS);
   }
   CHECK(fixture.read_whole(node) == "bytes");
   CHECK(fixture.fs().counts().open_inodes == 0);
@@ -81,7 +81,7 @@ TEST_CASE("Flags that change nothing don't keep a file from being opened", "[fil
   const NodeId node = fixture.node_of("file");
   for (const int flags : {O_NONBLOCK, O_NOATIME, O_DIRECT, O_SYNC, O_APPEND, O_CLOEXEC}) {
     CAPTURE(flags);
-    const auto opened = fixture.fs().open(node, O_RDONLY | flags);
+    const auto opened = fixture.fs().open(node, O_RDONLY | flags, self());
     REQUIRE(errno_of(opened) == 0);
     fixture.fs().release(opened->handle);
   }
@@ -93,7 +93,7 @@ TEST_CASE("A file that the source denies can't be opened, and leaves nothing beh
   write_file(fixture / "file", "", 0600);
   const NodeId node = fixture.node_of("file");
   int outcome = 0;
-  as_ordinary_user([&] { outcome = errno_of(fixture.fs().open(node, O_RDONLY)); });
+  as_ordinary_user([&] { outcome = errno_of(fixture.fs().open(node, O_RDONLY, self())); });
   CHECK(outcome == EACCES);
   CHECK(fixture.fs().counts() ==
         FileSystemCounts{.inodes = 2, .open_inodes = 0, .open_files = 0, .open_directories = 0});
@@ -102,7 +102,7 @@ TEST_CASE("A file that the source denies can't be opened, and leaves nothing beh
 TEST_CASE("A fifo without a writer doesn't stop the thread that opens it", "[files]") {
   Fixture fixture;
   must(::mkfifo((fixture / "fifo").c_str(), 0600), "mkfifo");
-  const auto opened = fixture.fs().open(fixture.node_of("fifo"), O_RDONLY);
+  const auto opened = fixture.fs().open(fixture.node_of("fifo"), O_RDONLY, self());
   if (opened) {
     fixture.fs().release(opened->handle);
   }

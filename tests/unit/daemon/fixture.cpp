@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -49,6 +50,8 @@ Reaching each_reaching() {
   return reaching;
 }
 
+Caller self() { return {.uid = ::geteuid(), .gid = ::getegid(), .umask = 022}; }
+
 UniqueFd open_directory(const std::filesystem::path& path) {
   return open_fd(path, O_RDONLY | O_DIRECTORY);
 }
@@ -70,7 +73,7 @@ Entry Fixture::look_up(std::string_view path) {
 }
 
 OpenedFile Fixture::open(NodeId node) {
-  const auto opened = fs_->open(node, O_RDONLY);
+  const auto opened = fs_->open(node, O_RDONLY, self());
   REQUIRE(errno_of(opened) == 0);
   return *opened;
 }

@@ -30,6 +30,9 @@ enum class Reaching : std::uint8_t { kByHandle, kByName };
 // Runs the rest of the test case in either way; the first is skipped where it isn't allowed.
 Reaching each_reaching();
 
+// The test itself, as a caller.
+Caller self();
+
 struct FixtureOptions {
   ReadPath read_path = ReadPath::kMapped;
   std::size_t cached_descriptors = 512;

@@ -166,7 +166,7 @@ TEST_CASE("A file system that ends with files open closes their registrations", 
     REQUIRE(fs);
     const auto entry = (*fs)->lookup(kRootNode, "file");
     REQUIRE(entry);
-    REQUIRE((*fs)->open(entry->node, O_RDONLY));
+    REQUIRE((*fs)->open(entry->node, O_RDONLY, self()));
     CHECK(registry.open_now() == 1);
   }
   CHECK(registry.open_now() == 0);
@@ -188,7 +188,7 @@ TEST_CASE("Concurrent first opens register a file once", "[passthrough][threads]
       for (auto& mine : opened) {
         threads.emplace_back([&] {
           start.arrive_and_wait();
-          mine = fixture.fs().open(node, O_RDONLY);
+          mine = fixture.fs().open(node, O_RDONLY, self());
         });
       }
     }

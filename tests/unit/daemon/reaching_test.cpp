@@ -149,7 +149,7 @@ TEST_CASE("A file that took a known one's name is never taken for it", "[reachin
   std::filesystem::rename(fixture / "new", fixture / "file");
   fixture.drop_descriptors();
   CHECK(errno_of(fixture.fs().getattr(node)) == ESTALE);
-  CHECK(errno_of(fixture.fs().open(node, O_RDONLY)) == ESTALE);
+  CHECK(errno_of(fixture.fs().open(node, O_RDONLY, self())) == ESTALE);
 }
 
 TEST_CASE("A deleted file is stale once nothing holds it", "[reaching]") {
@@ -159,7 +159,7 @@ TEST_CASE("A deleted file is stale once nothing holds it", "[reaching]") {
   std::filesystem::remove(fixture / "file");
   fixture.drop_descriptors();
   CHECK(errno_of(fixture.fs().getattr(node)) == ESTALE);
-  CHECK(errno_of(fixture.fs().open(node, O_RDONLY)) == ESTALE);
+  CHECK(errno_of(fixture.fs().open(node, O_RDONLY, self())) == ESTALE);
   CHECK(fixture.fs().counts().open_inodes == 0);
   fixture.fs().forget(node, 1);
 }
@@ -242,7 +242,7 @@ TEST_CASE("A file that was given a deleted one's inode number is another file", 
   }
   SECTION("not found as the old one") {
     CHECK(errno_of(fixture.fs().getattr(old_node)) == ESTALE);
-    CHECK(errno_of(fixture.fs().open(old_node, O_RDONLY)) == ESTALE);
+    CHECK(errno_of(fixture.fs().open(old_node, O_RDONLY, self())) == ESTALE);
   }
 }
 
