@@ -10,9 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "background.h"
@@ -36,7 +36,8 @@ void raise_descriptor_limit() {
   }
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max, std::strerror(errno));
+    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max,
+                 std::generic_category().message(errno));
   }
 }
 
@@ -203,7 +204,8 @@ int wait_for_answer(Background& background, const std::string& mountpoint) {
   }
   struct stat info{};
   if (::stat(mountpoint.c_str(), &info) != 0) {
-    return fail("the mount at '" + mountpoint + "' doesn't answer: " + std::strerror(errno));
+    return fail("the mount at '" + mountpoint +
+                "' doesn't answer: " + std::generic_category().message(errno));
   }
   return EXIT_SUCCESS;
 }

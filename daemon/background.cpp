@@ -9,7 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace mmapdirfs {
@@ -25,7 +25,7 @@ void detach_from_terminal() {
   }
   // A working directory elsewhere would keep that file system busy.
   if (!done || ::chdir("/") != 0) {
-    spdlog::warn("let go of the terminal: {}", std::strerror(errno));
+    spdlog::warn("let go of the terminal: {}", std::generic_category().message(errno));
   }
 }
 

@@ -10,10 +10,10 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <ranges>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "mount_table.h"
@@ -50,7 +50,7 @@ std::expected<UniqueFd, StartError> open_directory(const char* what, const std::
                                                    int flags) {
   UniqueFd fd(::open(path.c_str(), flags | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
-    return refuse("{} '{}': {}", what, path, std::strerror(errno));
+    return refuse("{} '{}': {}", what, path, std::generic_category().message(errno));
   }
   return fd;
 }
@@ -117,11 +117,11 @@ std::expected<void, StartError> check_tools() {
     return refuse(
         "/dev/fuse: {}; load the kernel's module (modprobe fuse) or, in a container, "
         "hand the device in (--device /dev/fuse)",
-        std::strerror(errno));
+        std::generic_category().message(errno));
   }
   if (::access("/dev/fuse", R_OK | W_OK) != 0) {
     return refuse("/dev/fuse: {}; it has to be readable and writable (mode 0666)",
-                  std::strerror(errno));
+                  std::generic_category().message(errno));
   }
   if (::geteuid() != 0 && !is_in_path("fusermount3")) {
     return refuse(
