@@ -151,8 +151,10 @@ class Mount {
 
   // What only a mount that stands can tell.
   std::expected<void, StartError> settle() {
-    if (const auto entry = find_mount(plan_.mountpoint); entry && *entry) {
-      fs_->refuse_device((*entry)->device);
+    const auto found = find_mount(plan_.mountpoint);
+    const auto entry = found ? *found : std::nullopt;
+    if (entry) {
+      fs_->refuse_device(entry->device);
     }
     const auto choice = choose_read_path(options_.read_path, adapter_->features().passthrough,
                                          plan_.root.get(), backings_, cache_);
