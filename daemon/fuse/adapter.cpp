@@ -252,7 +252,7 @@ void Adapter::listxattr(fuse_req_t req, fuse_ino_t node, std::size_t size) {
 }
 
 const fuse_lowlevel_ops& Adapter::operations() {
-  static const fuse_lowlevel_ops kOperations = [] {
+  static const fuse_lowlevel_ops table = [] {
     fuse_lowlevel_ops ops{};
     ops.init = [](void* self, fuse_conn_info* connection) {
       static_cast<Adapter*>(self)->init(*connection);
@@ -293,7 +293,7 @@ const fuse_lowlevel_ops& Adapter::operations() {
     ops.removexattr = refuse_change;
     return ops;
   }();
-  return kOperations;
+  return table;
 }
 
 }  // namespace mmapdirfs
