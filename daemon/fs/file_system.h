@@ -111,8 +111,8 @@ class FileSystem {
 
   Result<SharedFd> reach(NodeId node);
   void show(Attributes& attributes);
-  Result<std::shared_ptr<OpenInode>> create_open_inode(int path_fd);
-  Result<Entry> entry_of(NodeId directory, int directory_fd, const DirectoryEntry& name);
+  Result<std::shared_ptr<OpenInode>> create_open_inode(NodeId node);
+  Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
 
   // Constant once requests are served.
   Source source_;

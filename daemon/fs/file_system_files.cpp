@@ -24,13 +24,8 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags) {
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) {
     return std::unexpected(Error::from_errno(EROFS, "open for writing"));
   }
-  const auto path_fd = reach(node);
-  if (!path_fd) {
-    return std::unexpected(path_fd.error());
-  }
-  auto inode = open_inodes_.open(node, [&] { return create_open_inode((*path_fd)->get()); });
+  auto inode = open_inodes_.open(node, [&] { return create_open_inode(node); });
   if (!inode) {
-    open_inodes_.prune(node);
     return std::unexpected(inode.error());
   }
   OpenedFile opened{
@@ -46,9 +41,13 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags) {
 }
 
 // The read path is settled here, at the first open, until the last release.
-Result<std::shared_ptr<OpenInode>> FileSystem::create_open_inode(int path_fd) {
+Result<std::shared_ptr<OpenInode>> FileSystem::create_open_inode(NodeId node) {
+  const auto path_fd = inodes_.reach(node);
+  if (!path_fd) {
+    return std::unexpected(path_fd.error());
+  }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
-  auto fd = source_.reopen(path_fd, O_RDONLY | O_NONBLOCK);
+  auto fd = source_.reopen((*path_fd)->get(), O_RDONLY | O_NONBLOCK);
   if (!fd) {
     return std::unexpected(fd.error());
   }
