@@ -10,10 +10,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "background.h"
@@ -37,7 +37,8 @@ void raise_descriptor_limit() {
   }
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max, std::strerror(errno));
+    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max,
+                 std::generic_category().message(errno));
   }
 }
 
@@ -168,8 +169,10 @@ class Mount {
 
   // What only a mount that stands can tell.
   std::expected<void, StartError> settle() {
-    if (const auto entry = find_mount(plan_.mountpoint); entry && *entry) {
-      fs_->refuse_device((*entry)->device);
+    const auto found = find_mount(plan_.mountpoint);
+    const auto entry = found ? *found : std::nullopt;
+    if (entry) {
+      fs_->refuse_device(entry->device);
     }
     const auto choice = choose_read_path(options_.read_path, adapter_->features().passthrough,
                                          plan_.root.get(), backings_, cache_);
@@ -221,7 +224,8 @@ int wait_for_answer(Background& background, const std::string& mountpoint) {
   }
   struct stat info{};
   if (::stat(mountpoint.c_str(), &info) != 0) {
-    return fail("the mount at '" + mountpoint + "' doesn't answer: " + std::strerror(errno));
+    return fail("the mount at '" + mountpoint +
+                "' doesn't answer: " + std::generic_category().message(errno));
   }
   return EXIT_SUCCESS;
 }

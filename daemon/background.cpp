@@ -9,8 +9,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <system_error>
 #include <utility>
+
+#include "support/retry_interrupted.h"
 
 namespace mmapdirfs {
 namespace {
@@ -25,7 +27,7 @@ void detach_from_terminal() {
   }
   // A working directory elsewhere would keep that file system busy.
   if (!done || ::chdir("/") != 0) {
-    spdlog::warn("let go of the terminal: {}", std::strerror(errno));
+    spdlog::warn("let go of the terminal: {}", std::generic_category().message(errno));
   }
 }
 
@@ -51,26 +53,19 @@ Result<Background> Background::start() {
 
 int Background::wait() {
   char word = 0;
-  ssize_t n = 0;
-  do {
-    n = ::read(pipe_.get(), &word, 1);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = mmapdir::retry_interrupted([&] { return ::read(pipe_.get(), &word, 1); });
   if (n == 1 && word == kReady) {
     return EXIT_SUCCESS;
   }
   int status = 0;
-  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
-  }
+  mmapdir::retry_interrupted([&] { return ::waitpid(child_, &status, 0); });
   // It ended before it was ready: never a success, whatever it says.
   const bool failed = WIFEXITED(status) && WEXITSTATUS(status) != EXIT_SUCCESS;
   return failed ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
 void Background::announce_ready() {
-  ssize_t n = 0;
-  do {
-    n = ::write(pipe_.get(), &kReady, 1);
-  } while (n < 0 && errno == EINTR);
+  mmapdir::retry_interrupted([&] { return ::write(pipe_.get(), &kReady, 1); });
   pipe_.reset();
   detach_from_terminal();
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "app.h"
@@ -15,14 +18,13 @@ constexpr int kUsageStatus = 2;
 int run(const std::vector<std::string>& arguments) {
   const auto parsed = mmapdirfs::parse_command_line(arguments);
   if (!parsed) {
-    std::fprintf(stderr, "mmapdirfs: %s\nTry 'mmapdirfs --help'.\n",
-                 parsed.error().message.c_str());
+    fmt::print(stderr, "mmapdirfs: {}\nTry 'mmapdirfs --help'.\n", parsed.error().message);
     return kUsageStatus;
   }
-  if (parsed->text) {
-    return std::fputs(parsed->text->text.c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  if (const auto* const request = std::get_if<mmapdirfs::TextRequest>(&*parsed)) {
+    return std::fputs(request->text.c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
   }
-  return mmapdirfs::run(*parsed->options);
+  return mmapdirfs::run(std::get<mmapdirfs::Options>(*parsed));
 }
 
 }  // namespace
@@ -31,7 +33,7 @@ int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "mmapdirfs: %s\n", error.what());
+    fmt::print(stderr, "mmapdirfs: {}\n", error.what());
     return EXIT_FAILURE;
   }
 }

@@ -253,17 +253,17 @@ bool Options::has_mount_option(std::string_view name) const {
   return std::ranges::find(mount_options, name) != mount_options.end();
 }
 
-std::expected<ParsedCommandLine, UsageError> parse_command_line(
+std::expected<CommandLine, UsageError> parse_command_line(
     const std::vector<std::string>& arguments) {
   try {
     const auto values = parse(arguments);
     if (values.contains("help")) {
-      return ParsedCommandLine{.options = {}, .text = TextRequest{help_text()}};
+      return TextRequest{help_text()};
     }
     if (values.contains("version")) {
-      return ParsedCommandLine{.options = {}, .text = TextRequest{version_text()}};
+      return TextRequest{version_text()};
     }
-    return ParsedCommandLine{.options = to_options(values), .text = {}};
+    return to_options(values);
   } catch (const UsageException& error) {
     return std::unexpected(UsageError{error.message});
   } catch (const po::error& error) {

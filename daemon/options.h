@@ -4,6 +4,8 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "cache_policy.h"
@@ -46,14 +48,12 @@ struct UsageError {
   std::string message;
 };
 
-struct ParsedCommandLine {
-  std::optional<Options> options;  // set unless `text` is
-  std::optional<TextRequest> text;
-};
+// What the user wants: a mount, or a text.
+using CommandLine = std::variant<Options, TextRequest>;
 
 // Reads `mmapdirfs [options] SOURCE MOUNTPOINT`; `arguments` are without the program's name. An
 // `-o` list may hold the long options as well, so that they can stand in fstab.
-std::expected<ParsedCommandLine, UsageError> parse_command_line(
+std::expected<CommandLine, UsageError> parse_command_line(
     const std::vector<std::string>& arguments);
 
 }  // namespace mmapdirfs

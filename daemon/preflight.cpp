@@ -9,12 +9,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
+#include <optional>
 #include <ranges>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "mount_table.h"
@@ -51,7 +53,7 @@ std::expected<UniqueFd, StartError> open_directory(const char* what, const std::
                                                    int flags) {
   UniqueFd fd(::open(path.c_str(), flags | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
-    return refuse("{} '{}': {}", what, path, std::strerror(errno));
+    return refuse("{} '{}': {}", what, path, std::generic_category().message(errno));
   }
   return fd;
 }
@@ -103,14 +105,12 @@ std::expected<void, StartError> check_apart(const MountPlan& plan, int mountpoin
 }
 
 bool is_in_path(std::string_view program) {
-  const char* path = std::getenv("PATH");
-  for (const auto part : std::views::split(std::string_view(path == nullptr ? "" : path), ':')) {
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): one thread as yet
+  const std::string_view directories(path == nullptr ? "" : path);
+  return std::ranges::any_of(std::views::split(directories, ':'), [&](const auto part) {
     const std::filesystem::path directory(part.begin(), part.end());
-    if (::access((directory / program).c_str(), X_OK) == 0) {
-      return true;
-    }
-  }
-  return false;
+    return ::access((directory / program).c_str(), X_OK) == 0;
+  });
 }
 
 std::expected<void, StartError> check_tools() {
@@ -118,11 +118,11 @@ std::expected<void, StartError> check_tools() {
     return refuse(
         "/dev/fuse: {}; load the kernel's module (modprobe fuse) or, in a container, "
         "hand the device in (--device /dev/fuse)",
-        std::strerror(errno));
+        std::generic_category().message(errno));
   }
   if (::access("/dev/fuse", R_OK | W_OK) != 0) {
     return refuse("/dev/fuse: {}; it has to be readable and writable (mode 0666)",
-                  std::strerror(errno));
+                  std::generic_category().message(errno));
   }
   if (::geteuid() != 0 && !is_in_path("fusermount3")) {
     return refuse(
@@ -132,17 +132,27 @@ std::expected<void, StartError> check_tools() {
   return {};
 }
 
-// The source of our own mount at the mount point, if there is one.
-std::expected<std::optional<std::string>, StartError> mounted_source(
-    const std::string& mountpoint) {
-  const auto found = find_mount(mountpoint);
+// Whether we show this very source there already; an error where it is another one, or nobody
+// answers for it any more.
+std::expected<bool, StartError> is_mounted(const MountPlan& plan) {
+  const auto found = find_mount(plan.mountpoint);
   if (!found) {
     return refuse("{}", found.error().message());
   }
-  if (*found && (*found)->type == kFilesystemType) {
-    return (*found)->source;
+  const std::optional<MountEntry>& entry = *found;
+  if (!entry || entry->type != kFilesystemType) {
+    return false;
   }
-  return std::nullopt;
+  // Names and attributes of a dead mount stay in the kernel's cache for a while; this is never.
+  struct statfs ignored{};
+  if (::statfs(plan.mountpoint.c_str(), &ignored) != 0 && errno == ENOTCONN) {
+    return refuse_dead_mount("mount point", plan.mountpoint);
+  }
+  if (entry->source != plan.source) {
+    return refuse("mount point '{}': mmapdirfs shows '{}' there already; unmount it first",
+                  plan.mountpoint, entry->source);
+  }
+  return true;
 }
 
 std::expected<MountPlan, StartError> check_directories(const Options& options) {
@@ -162,20 +172,11 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
   plan.source = std::move(*source);
   plan.root = std::move(*root);
   plan.mountpoint = std::move(*mountpoint);
-  const auto mounted = mounted_source(plan.mountpoint);
+  const auto mounted = is_mounted(plan);
   if (!mounted) {
     return std::unexpected(mounted.error());
   }
-  // Names and attributes of a dead mount stay in the kernel's cache for a while; this is never.
-  struct statfs ignored{};
-  if (*mounted && ::statfs(plan.mountpoint.c_str(), &ignored) != 0 && errno == ENOTCONN) {
-    return refuse_dead_mount("mount point", plan.mountpoint);
-  }
-  if (*mounted && **mounted != plan.source) {
-    return refuse("mount point '{}': mmapdirfs shows '{}' there already; unmount it first",
-                  plan.mountpoint, **mounted);
-  }
-  plan.is_mounted = mounted->has_value();
+  plan.is_mounted = *mounted;
   struct statvfs info{};
   plan.is_read_only = options.access == Access::kReadOnly ||
                       (::fstatvfs(plan.root.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "file_version.h"
-#include "keyed_mutex.h"
 #include "mapping.h"
 #include "mapping_table.h"
 #include "posix.h"
 #include "support/guarded.h"
+#include "support/keyed_mutex.h"
 
 namespace mmapdir {
 

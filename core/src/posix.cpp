@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace mmapdir {
 
 Result<struct stat> file_status(int fd, std::string_view subject) {

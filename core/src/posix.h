@@ -3,29 +3,19 @@
 
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "mmapdir/result.h"
+#include "support/retry_interrupted.h"
 
 namespace mmapdir {
 
 // System calls as this library needs them: an errno becomes an Error on the spot, a call that a
 // signal interrupted is made again, and what came or went in parts is completed. `subject` names
 // the file in an Error.
-
-// Calls `call` until it is not interrupted; -1 means failure and errno says which.
-template <class Call>
-auto retry_interrupted(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) {
-    result = call();
-  }
-  return result;
-}
 
 Result<struct stat> file_status(int fd, std::string_view subject = {});
 

@@ -8,8 +8,6 @@
 
 #include "fs/types.h"
 
-struct dirent64;
-
 namespace mmapdirfs {
 
 // One name of a listing. `name` points into the stream and is good until its next call.

@@ -186,7 +186,7 @@ class FileSystem {
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable);
-  Result<Entry> entry_of(NodeId directory, int directory_fd, const DirectoryEntry& name);
+  Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
 
   // Constant once requests are served.
   Source source_;

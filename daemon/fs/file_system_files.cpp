@@ -16,7 +16,7 @@ namespace {
 std::int64_t now_in_nanoseconds() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+  return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
 }
 
 // O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:

@@ -39,11 +39,7 @@ Result<Entry> FileSystem::lookup(NodeId parent, const char* name) {
   if (!directory) {
     return std::unexpected(directory.error());
   }
-  auto entry = inodes_.lookup(parent, (*directory)->get(), name);
-  if (entry) {
-    show(entry->attributes);
-  }
-  return entry;
+  return entry_of(parent, (*directory)->get(), name);
 }
 
 void FileSystem::forget(NodeId node, std::uint64_t count) {
@@ -112,7 +108,7 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
       return sink.add(entry, nullptr);
     }
     // A name that can't be looked up is listed all the same: it is there.
-    const auto found = entry_of(node, (*stream)->fd(), entry);
+    const auto found = entry_of(node, (*stream)->fd(), entry.name);
     if (!found) {
       return sink.add(entry, nullptr);
     }
@@ -125,8 +121,8 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
   });
 }
 
-Result<Entry> FileSystem::entry_of(NodeId directory, int directory_fd, const DirectoryEntry& name) {
-  auto entry = inodes_.lookup(directory, directory_fd, name.name);
+Result<Entry> FileSystem::entry_of(NodeId directory, int directory_fd, const char* name) {
+  auto entry = inodes_.lookup(directory, directory_fd, name);
   if (entry) {
     show(entry->attributes);
   }

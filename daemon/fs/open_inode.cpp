@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "support/retry_interrupted.h"
+
 namespace mmapdirfs {
 namespace {
 
@@ -16,15 +18,16 @@ Result<ReadView> read_plainly(int fd, std::uint64_t offset, std::size_t length,
   scratch.resize(std::max(scratch.size(), length));
   std::size_t done = 0;
   while (done < length) {
-    const ssize_t n =
-        ::pread(fd, scratch.data() + done, length - done, static_cast<off_t>(offset + done));
-    if (n > 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (n == 0) {
-      break;
-    } else if (errno != EINTR) {
+    const ssize_t n = mmapdir::retry_interrupted([&] {
+      return ::pread(fd, scratch.data() + done, length - done, static_cast<off_t>(offset + done));
+    });
+    if (n < 0) {
       return std::unexpected(Error::from_errno(errno, "read"));
     }
+    if (n == 0) {
+      break;
+    }
+    done += static_cast<std::size_t>(n);
   }
   return ReadView{.bytes = std::span(scratch).first(done), .owner = nullptr};
 }
@@ -71,19 +74,13 @@ mmapdir::MappingRef OpenInode::mapping_of(int fd, std::uint64_t end) {
 std::shared_ptr<OpenInode> OpenInodes::find(NodeId node) const {
   auto inodes = inodes_.lock();
   const auto found = inodes->find(node);
-  return found == inodes->end() ? nullptr : found->second.inode.lock();
-}
-
-std::shared_ptr<std::mutex> OpenInodes::creation_of(NodeId node) {
-  return (*inodes_.lock())[node].creating;
+  return found == inodes->end() ? nullptr : found->second.lock();
 }
 
 void OpenInodes::prune(NodeId node) {
   auto inodes = inodes_.lock();
   const auto found = inodes->find(node);
-  // Whoever is about to open it holds `creating`, taken under the lock that is held here.
-  if (found != inodes->end() && found->second.inode.expired() &&
-      found->second.creating.use_count() == 1) {
+  if (found != inodes->end() && found->second.expired()) {
     inodes->erase(found);
   }
 }

@@ -11,6 +11,7 @@
 #include "fs/types.h"
 #include "mmapdir/mapping_cache.h"
 #include "support/guarded.h"
+#include "support/keyed_mutex.h"
 
 namespace mmapdirfs {
 
@@ -62,13 +63,15 @@ class OpenInodes {
   // The open inode of `node`, made by `create` (-> std::shared_ptr<OpenInode>) if there is none.
   template <class Create>
   std::shared_ptr<OpenInode> open(NodeId node, Create create) {
-    const auto creating = creation_of(node);
-    const std::unique_lock turn(*creating);
     if (auto known = find(node)) {
       return known;
     }
+    const auto turn = creating_.lock(node);
+    if (auto known = find(node)) {  // made by the thread whose turn it was before
+      return known;
+    }
     auto created = create();
-    inodes_.lock()->at(node).inode = created;
+    inodes_.lock()->insert_or_assign(node, created);
     return created;
   }
 
@@ -81,14 +84,9 @@ class OpenInodes {
   std::size_t size() const;
 
  private:
-  struct Slot {
-    std::shared_ptr<std::mutex> creating = std::make_shared<std::mutex>();
-    std::weak_ptr<OpenInode> inode;
-  };
-
-  std::shared_ptr<std::mutex> creation_of(NodeId node);
-
-  mutable mmapdir::Guarded<std::unordered_map<NodeId, Slot>> inodes_;
+  // Lock order: a node's turn, then the table.
+  mmapdir::KeyedMutex<NodeId> creating_;
+  mutable mmapdir::Guarded<std::unordered_map<NodeId, std::weak_ptr<OpenInode>>> inodes_;
 };
 
 }  // namespace mmapdirfs

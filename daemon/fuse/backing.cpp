@@ -7,7 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "fs/caller.h"
@@ -50,7 +50,7 @@ void DeviceBackings::close(BackingId id) {
   }
   auto number = static_cast<std::uint32_t>(id);
   if (::ioctl(device_, kBackingClose, &number) != 0) {
-    spdlog::warn("passthrough: close id {}: {}", number, std::strerror(errno));
+    spdlog::warn("passthrough: close id {}: {}", number, std::generic_category().message(errno));
   }
 }
 

@@ -8,8 +8,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace mmapdirfs {
@@ -109,9 +109,9 @@ std::expected<void, StartError> Session::answer_init() {
     received = fuse_session_receive_buf(session_.get(), &request.buffer);
   } while (received == -EINTR && fuse_session_exited(session_.get()) == 0);
   if (received <= 0) {
-    return std::unexpected(
-        StartError{std::string("talk to the kernel: ") +
-                   (received < 0 ? std::strerror(-received) : "the mount was taken away at once")});
+    return std::unexpected(StartError{std::string("talk to the kernel: ") +
+                                      (received < 0 ? std::generic_category().message(-received)
+                                                    : "the mount was taken away at once")});
   }
   fuse_session_process_buf(session_.get(), &request.buffer);
   if (fuse_session_exited(session_.get()) != 0) {

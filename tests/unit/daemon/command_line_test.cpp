@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <initializer_list>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "options.h"
@@ -26,15 +27,15 @@ Options options_of(const Arguments& arguments) {
   const auto parsed = parse_command_line(arguments);
   INFO((parsed ? "" : parsed.error().message));
   REQUIRE(parsed);
-  CHECK_FALSE(parsed->text);
-  return present(parsed->options);
+  REQUIRE(std::holds_alternative<Options>(*parsed));
+  return std::get<Options>(*parsed);
 }
 
 std::string text_of(const Arguments& arguments) {
   const auto parsed = parse_command_line(arguments);
   REQUIRE(parsed);
-  CHECK_FALSE(parsed->options);
-  return present(parsed->text).text;
+  REQUIRE(std::holds_alternative<TextRequest>(*parsed));
+  return std::get<TextRequest>(*parsed).text;
 }
 
 // Parses the arguments with two paths behind them.
