@@ -20,8 +20,7 @@ constexpr auto kPassed = std::to_array<std::string_view>({
     "defcontext=", "rootcontext=",
 });
 
-// `rw` is what mount(8) says when nothing is said. This version reads only, and the mount is
-// read-only whatever is asked.
+// `rw` is what mount(8) says when nothing is said, and what holds then.
 constexpr auto kIgnored = std::to_array<std::string_view>({
     "rw",          "atime",    "defaults",   "auto",     "noauto",  "user",     "nouser",
     "users",       "owner",    "group",      "nofail",   "_netdev", "relatime", "norelatime",

@@ -34,10 +34,6 @@ constexpr std::array<std::pair<std::string_view, CacheMode>, 2> kCacheModes = {{
     {"auto", CacheMode::kAuto},
     {"never", CacheMode::kNever},
 }};
-constexpr std::array<std::pair<std::string_view, Access>, 2> kAccesses = {{
-    {"read-only", Access::kReadOnly},
-    {"read-write", Access::kReadWrite},
-}};
 constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
     {"error", "error"},
     {"warn", "warning"},
@@ -46,8 +42,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 6> kDaemonOptions = {
-    "read-path", "cache", "access", "threads", "max-mappings", "log-level"};
+constexpr std::array<std::string_view, 5> kDaemonOptions = {"read-path", "cache", "threads",
+                                                            "max-mappings", "log-level"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -91,8 +87,6 @@ po::options_description visible_options() {
     ("cache", po::value<std::string>()->value_name("MODE"),
      "auto (default): names and attributes for a second, pages while a file is unchanged; "
      "never: nothing, so that memory holds each page once")
-    ("access", po::value<std::string>()->value_name("ACCESS"),
-     "read-only (default) or read-write, which is experimental")
     ("threads", po::value<std::string>()->value_name("N"),
      "threads that serve requests, at most: 1 to 256 (default 16)")
     ("max-mappings", po::value<std::string>()->value_name("N"),
@@ -109,7 +103,7 @@ std::string help_text() {
   std::ostringstream text;
   text << "Usage: mmapdirfs [options] SOURCE MOUNTPOINT\n\n"
           "Mounts the directory SOURCE on MOUNTPOINT, read through a shared cache of memory\n"
-          "mappings.\n\n"
+          "mappings and written through ordinary file I/O.\n\n"
        << visible_options() << "\nTo unmount: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT\n";
   return text.str();
 }
@@ -232,14 +226,10 @@ Options to_options(const po::variables_map& values) {
   options.foreground = values.contains("foreground");
   with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
   with("cache", [&](auto& v) { options.cache = choose(kCacheModes, "cache", v); });
-  with("access", [&](auto& v) { options.access = choose(kAccesses, "access", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });
-  if (options.access == Access::kReadWrite && options.has_mount_option("ro")) {
-    throw UsageException{"--access=read-write and -o ro contradict each other: give one"};
-  }
   if (options.read_path && *options.read_path != ReadPath::kMapped && options.max_mappings) {
     throw UsageException{
         "--max-mappings and a --read-path that maps nothing contradict each other"};

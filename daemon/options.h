@@ -23,8 +23,6 @@ struct Options {
   // How regular files are read; nothing: the fastest that can be had.
   std::optional<ReadPath> read_path;
   CacheMode cache = CacheMode::kAuto;
-  // Whether programs may change the source. Reading is what the mount is tried and tested for.
-  Access access = Access::kReadOnly;
   // Threads that serve requests at most. They are made as they are needed; sixteen keep a disk's
   // queue filled while the processors stay busy.
   unsigned threads = 16;

@@ -178,7 +178,7 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
   }
   plan.is_mounted = *mounted;
   struct statvfs info{};
-  plan.is_read_only = options.access == Access::kReadOnly ||
+  plan.is_read_only = options.has_mount_option("ro") ||
                       (::fstatvfs(plan.root.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
   return plan;
 }

@@ -210,7 +210,7 @@ class Stage {
 
 // A writable mount, and files on it that nobody has locked yet.
 struct Locked {
-  explicit Locked(const ReadPath& path) : mount(source.path(), {.options = read_write(path)}) {}
+  explicit Locked(const ReadPath& path) : mount(source.path(), {.options = path}) {}
 
   std::string make_file() {
     std::string name = fmt::format("file-{}", ++count);

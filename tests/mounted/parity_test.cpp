@@ -51,9 +51,7 @@ TEST_CASE("Every read operation answers as on a read-only directory, for root an
   make_parity_tree(source.path(), nobody.uid);
   const TemporaryDirectory elsewhere;
   const KernelMount plain = KernelMount::bind_read_only(source.path(), elsewhere.path());
-  std::vector<std::string> options = path;
-  options.emplace_back("-oallow_other");
-  const Mount mount(source.path(), {.options = options});
+  const Mount mount(source.path(), {.options = with_option(path, "-oro,allow_other")});
 
   const std::vector<Operation> operations = parity_operations();
   for (const User& user : {User{}, nobody}) {

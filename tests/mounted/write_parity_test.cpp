@@ -115,7 +115,7 @@ void check_parity(const Changes& changes, const ReadPath& path, const User& user
   const Truth& expected = truth(changes, user);
   const auto groups = groups_of(changes);
   const Stage stage(groups);
-  const Mount mount(stage.directory.path(), {.options = read_write(path, "-oallow_other")});
+  const Mount mount(stage.directory.path(), {.options = with_option(path, "-oallow_other")});
   const auto here = answers(changes, mount.root(), user);
   for (std::size_t i = 0; i < changes.size(); ++i) {
     CAPTURE(user.uid, changes[i].group, changes[i].name);

@@ -45,7 +45,7 @@ struct Full {
   explicit Full(const ReadPath& path, const std::string& room)
       : source(KernelMount::tmpfs(make("source"), room)),
         plain(KernelMount::tmpfs(make("plain"), room)),
-        mount(source.path(), {.options = read_write(path)}) {}
+        mount(source.path(), {.options = path}) {}
 
   Path make(const char* name) const {
     std::filesystem::create_directory(all / name);
@@ -141,7 +141,7 @@ TEST_CASE("A source that turns read-only under load refuses, and works again aft
   std::filesystem::create_directory(all / "source");
   std::filesystem::create_directory(all / "bound");
   const KernelMount source = KernelMount::bind(all / "source", all / "bound");
-  const Mount mount(source.path(), {.options = read_write(path)});
+  const Mount mount(source.path(), {.options = path});
   write_file(mount / "stays", "content");
   Process load = Process::call([&] {
     for (int i = 0;; ++i) {
@@ -190,7 +190,7 @@ TEST_CASE("At the daemon's limit of descriptors a program is told so, and everyt
   for (int i = 0; i < kLimit; ++i) {
     write_file(source / std::to_string(i), std::to_string(i));
   }
-  Mount mount(source.path(), {.options = read_write(path), .before = [] {
+  Mount mount(source.path(), {.options = path, .before = [] {
                                 const rlimit limit{.rlim_cur = kLimit, .rlim_max = kLimit};
                                 must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
                               }});
@@ -240,7 +240,7 @@ TEST_CASE("Who has a file open keeps his rights to it when they are taken from o
   const ReadPath path = each_read_path();
   const User user = ordinary_user();
   const TemporaryDirectory source;
-  const Mount mount(source.path(), {.options = read_write(path, "-oallow_other")});
+  const Mount mount(source.path(), {.options = with_option(path, "-oallow_other")});
   for (const char* where : {"mount", "source"}) {
     CAPTURE(where);
     std::filesystem::create_directory(source / where);
@@ -292,7 +292,7 @@ TEST_CASE("An ordinary user's own mount writes as he would", "[write_trouble]") 
   const TemporaryDirectory source;
   must(::chown(source.path().c_str(), user.uid, user.gid), "chown");
   write_file(source / "roots", "root's");
-  const Mount mount(source.path(), {.options = read_write(path), .user = user});
+  const Mount mount(source.path(), {.options = path, .user = user});
   const Outcome outcome = run_function(
       [&] {
         ::umask(027);

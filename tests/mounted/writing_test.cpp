@@ -23,7 +23,7 @@ namespace {
 using Path = std::filesystem::path;
 
 struct Writable {
-  explicit Writable(const ReadPath& path) : mount(source.path(), {.options = read_write(path)}) {}
+  explicit Writable(const ReadPath& path) : mount(source.path(), {.options = path}) {}
 
   TemporaryDirectory source;
   Mount mount;
@@ -311,7 +311,7 @@ TEST_CASE("What the source writes shows through the mount soon, also to who writ
   CHECK(read_at(here.get(), 10'000, 0) == std::string(5'000, 'A'));
   write_at(open_fd(files.source / "file", O_WRONLY).get(), std::string(8'000, 'B'), 0);
   write_at(here.get(), "C", 0);
-  const std::string expected = "C" + std::string(7'999, 'B');
+  const std::string expected = fmt::format("C{:B>7999}", "");
   CHECK(eventually([&] { return read_at(here.get(), 10'000, 0) == expected; }));
   CHECK(read_file(files.source / "file") == expected);
 }

@@ -30,12 +30,9 @@ inline ReadPath each_read_path() {
   return path;
 }
 
-// The options of a mount that can be written.
-inline std::vector<std::string> read_write(ReadPath path, const std::string& more = {}) {
-  path.emplace_back("--access=read-write");
-  if (!more.empty()) {
-    path.push_back(more);
-  }
+// The options of a mount that is read by `path`, and one more.
+inline std::vector<std::string> with_option(ReadPath path, const std::string& option) {
+  path.push_back(option);
   return path;
 }
 
