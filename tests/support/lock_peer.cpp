@@ -119,6 +119,7 @@ LockAnswer LockPeer::ask(const LockCall& call) {
 }
 
 // proc_locks(5): a line with an arrow waits for the one before; the file is device:device:inode.
+// It is read in pieces, between which other processes' locks come and go: ask more than once.
 int lock_waiters(const std::filesystem::path& file) {
   struct stat found{};
   must(::stat(file.c_str(), &found), "stat");
