@@ -84,13 +84,17 @@ std::vector<std::string> session_options(const Options& options, const MountPlan
   return result;
 }
 
+// An ordinary user's own mount needs no check in the kernel: the source checks the daemon, which is
+// that user. Everybody else is checked by the kernel, which must know the ACLs for it.
+bool kernel_checks_permissions(const Options& options) {
+  return ::geteuid() == 0 || options.has_mount_option("allow_other") ||
+         options.has_mount_option("default_permissions");
+}
+
 Negotiation negotiation(const Options& options, const MountPlan& plan) {
   Negotiation result;
   result.want_passthrough = !options.read_path || *options.read_path == ReadPath::kPassthrough;
-  // An ordinary user's own mount needs no check in the kernel: the source checks the daemon, which
-  // is that user. Everybody else is checked by the kernel, which must know the ACLs for it.
-  result.want_posix_acl = ::geteuid() == 0 || options.has_mount_option("allow_other") ||
-                          options.has_mount_option("default_permissions");
+  result.want_posix_acl = kernel_checks_permissions(options);
   result.access = plan.is_read_only ? Access::kReadOnly : Access::kReadWrite;
   result.backing_stack_depth = is_stacked(plan.root.get()) ? 1 : 0;
   return result;
@@ -142,6 +146,7 @@ class Mount {
 
   FileSystemConfig file_system_config() const {
     FileSystemConfig config = descriptor_budget();
+    config.kernel_checks_permissions = kernel_checks_permissions(options_);
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     return config;
   }

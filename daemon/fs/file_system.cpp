@@ -39,6 +39,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
     : source_(std::move(source)),
       read_path_(config.read_path),
       access_(config.access),
+      kernel_checks_permissions_(config.kernel_checks_permissions),
       descriptor_limit_(config.descriptor_limit),
       cache_(cache),
       backings_(backings),

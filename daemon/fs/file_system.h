@@ -43,6 +43,8 @@ class DirectorySink {
 // How regular files are read until told otherwise, and what is kept.
 struct FileSystemConfig {
   Access access = Access::kReadOnly;
+  // Else the source checks the daemon at each open, as it does where that acts for its own user only.
+  bool kernel_checks_permissions = true;
   // kPassthrough falls back to kMapped for an inode that the kernel won't take.
   ReadPath read_path = ReadPath::kMapped;
   // O_PATH descriptors kept for inodes that aren't open.
@@ -192,6 +194,7 @@ class FileSystem {
   Source source_;
   ReadPath read_path_;
   const Access access_;
+  const bool kernel_checks_permissions_;
   const int descriptor_limit_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;

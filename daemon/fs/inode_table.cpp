@@ -71,6 +71,9 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
 }
 
 void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
+  if (goes_by_handle(parent)) {
+    return;  // so does what is in it, whatever it is called
+  }
   const auto fd = source_.open_child(parent_fd, name);
   const auto attributes = fd ? Source::attributes(fd->get()) : std::unexpected(fd.error());
   auto locator = fd ? source_.locate(fd->get(), name) : std::unexpected(fd.error());
@@ -87,6 +90,13 @@ void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
     known.locator = std::move(*locator);
     known.parent = parent;
   }
+}
+
+bool InodeTable::goes_by_handle(NodeId node) const {
+  auto state = state_.lock();
+  const auto found = state->inodes.find(node);
+  return node == kRootNode ? source_.has_handles()
+                           : found != state->inodes.end() && found->second.locator.is_handle;
 }
 
 // A handle carries the inode's generation. Where files go by name the birth time tells a recycled

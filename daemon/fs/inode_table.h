@@ -85,6 +85,7 @@ class InodeTable {
   static bool is_same_file(const Inode& known, const Locator& locator, std::int64_t birth);
   static SharedFd find_descriptor(State& state, NodeId node);
 
+  bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   NodeId intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
   SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;

@@ -59,6 +59,25 @@ TEST_CASE("An ordinary user's mount is closed to others, also to root", "[ordina
   CHECK(errno == EACCES);
 }
 
+TEST_CASE("A file that its user has closed to himself opens no more while it is open",
+          "[ordinary_user]") {
+  require_ordinary_user();
+  const User user = ordinary_user();
+  const TemporaryDirectory source;
+  write_file(source / "file", "x");
+  must(::chown((source / "file").c_str(), user.uid, user.gid), "chown");
+  const Mount mount(source.path(), {.user = user});
+  const Outcome outcome = run_function(
+      [&] {
+        const UniqueFd open = open_fd(mount / "file", O_RDONLY);
+        must(::chmod((mount / "file").c_str(), 0), "chmod");
+        return try_to_read(mount / "file") == -1 && errno == EACCES ? 0 : 1;
+      },
+      {.user = user});
+  CAPTURE(outcome.error);
+  CHECK(outcome.status == 0);
+}
+
 TEST_CASE("An ordinary user's mount in the background answers at once and goes with fusermount3",
           "[ordinary_user]") {
   require_ordinary_user();
