@@ -35,7 +35,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
     return std::unexpected(Error::from_errno(EROFS, "open for writing"));
   }
   if (const auto inode = open_inodes_.find(node); only_reads && inode && inode->is_readable()) {
-    return add_file(node, inode->fd(), flags);
+    return add_file(node, inode->fd(), flags, caller);
   }
   auto place = hold_place_for_descriptor();
   if (!place) {
@@ -53,12 +53,13 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
     return std::unexpected(fd.error());
   }
   stop_direct_io(fd->get(), flags);
-  return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags);
+  return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
 }
 
-Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
+Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
   const bool is_readable = (flags & O_ACCMODE) != O_WRONLY;
-  const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable); });
+  const auto inode =
+      open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable, caller); });
   OpenedFile opened{
       .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
   if (opened.path != ReadPath::kPassthrough) {
@@ -66,14 +67,15 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
     opened.keep_pages = attributes && inodes_.exchange_version(
                                           node, file_version(*attributes, now_in_nanoseconds()));
   }
-  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd)));
+  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), caller));
   return opened;
 }
 
 // The read path is settled here, at the first open, until the last release.
-std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable) {
+std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable,
+                                                         const Caller& opener) {
   if (read_path_ == ReadPath::kPassthrough) {
-    if (const auto id = backings_.open(fd->get())) {
+    if (const auto id = backings_.open(fd->get(), opener)) {
       return std::make_shared<OpenInode>(std::move(fd), is_readable, ReadPath::kPassthrough,
                                          Backing(backings_, *id), cache_);
     }
@@ -101,7 +103,7 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
     const bool may_exist = errno == EEXIST && (flags & O_EXCL) == 0;
     return std::unexpected(Error::from_errno(may_exist ? ESTALE : errno, "create", name));
   }
-  return add_created(parent, name, std::move(created), flags);
+  return add_created(parent, name, std::move(created), flags, caller);
 }
 
 Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
@@ -121,11 +123,11 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
   if (!created) {
     return std::unexpected(created.error());
   }
-  return add_created(parent, "", std::move(*created), flags);
+  return add_created(parent, "", std::move(*created), flags, caller);
 }
 
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
-                                            int flags) {
+                                            int flags, const Caller& caller) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
   stop_direct_io(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
@@ -133,7 +135,7 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
     return std::unexpected(entry.error());
   }
   show(entry->attributes);
-  const auto file = add_file(entry->node, fd, flags);
+  const auto file = add_file(entry->node, fd, flags, caller);
   if (!file) {
     inodes_.forget(entry->node, 1);
     return std::unexpected(file.error());
@@ -150,18 +152,17 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
 }
 
-// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be.
+// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be. In the
+// caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and without
+// CAP_SYS_RESOURCE keeps within quotas.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
-                                      std::span<const std::byte> bytes, bool kill_privileges,
-                                      const Caller& caller) {
+                                      std::span<const std::byte> bytes,
+                                      const std::optional<Caller>& caller) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
   }
-  std::optional<ActingAs> acting;
-  if (kill_privileges) {
-    acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
-  }
+  const ActingAs acting(caller.value_or((*file)->opener));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
