@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,16 @@ void stop_direct_io(int fd, int flags) {
   if ((flags & O_DIRECT) != 0) {
     ::fcntl(fd, F_SETFL, flags & ~O_DIRECT);  // clearing it can't fail
   }
+}
+
+// O_SYNC and O_DSYNC of a write may come from pwritev2 alone: the descriptor needn't have them.
+ssize_t write_some(int fd, std::span<const std::byte> bytes, off_t offset, int flags) {
+  if ((flags & (O_SYNC | O_DSYNC)) == 0) {
+    return ::pwrite(fd, bytes.data(), bytes.size(), offset);
+  }
+  const iovec piece{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  // O_SYNC is O_DSYNC and one bit more.
+  return ::pwritev2(fd, &piece, 1, offset, (flags & O_SYNC) == O_SYNC ? RWF_SYNC : RWF_DSYNC);
 }
 
 }  // namespace
@@ -156,7 +167,7 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
 // caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and without
 // CAP_SYS_RESOURCE keeps within quotas.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
-                                      std::span<const std::byte> bytes,
+                                      std::span<const std::byte> bytes, int flags,
                                       const std::optional<Caller>& caller) {
   const auto file = files_.find(handle);
   if (!file) {
@@ -165,8 +176,8 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   const ActingAs acting(caller.value_or((*file)->opener));
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
-                               static_cast<off_t>(offset + done));
+    const ssize_t n = write_some((*file)->fd->get(), bytes.subspan(done),
+                                 static_cast<off_t>(offset + done), flags);
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {

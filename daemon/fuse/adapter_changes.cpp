@@ -111,7 +111,7 @@ void Adapter::write(fuse_req_t req, fuse_ino_t /*node*/, const char* bytes, std:
                     off_t offset, fuse_file_info* info) {
   const auto caller = info->writepage != 0 ? std::nullopt : std::optional(caller_of(req));
   const auto written = fs_.write(handle_of(info), static_cast<std::uint64_t>(offset),
-                                 std::as_bytes(std::span(bytes, size)), caller);
+                                 std::as_bytes(std::span(bytes, size)), info->flags, caller);
   if (!written) {
     return reply_error(req, written.error());
   }
