@@ -3,6 +3,7 @@
 
 #include <sys/statvfs.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -160,12 +161,17 @@ class FileSystem {
   struct OpenFile {
     OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,
              const Caller& its_opener)
-        : node(its_node), inode(std::move(its_inode)), fd(std::move(its_fd)), opener(its_opener) {}
+        : node(its_node),
+          inode(std::move(its_inode)),
+          fd(std::move(its_fd)),
+          opener(its_opener),
+          seen_failed_syncs(inode->failed_syncs().count) {}
 
     const NodeId node;
     const std::shared_ptr<OpenInode> inode;
     const SharedFd fd;  // the inode's, where that serves
     const Caller opener;
+    std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
     // Who took record locks by way of this handle. A process gives its own back at each close; what

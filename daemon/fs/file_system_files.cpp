@@ -257,9 +257,17 @@ Result<void> FileSystem::fsync(HandleId handle, bool data_only) {
   if (!file) {
     return std::unexpected(file.error());
   }
+  OpenInode& inode = *(*file)->inode;
   const int fd = (*file)->fd->get();
-  if ((data_only ? ::fdatasync(fd) : ::fsync(fd)) != 0) {
-    return std::unexpected(Error::from_errno(errno, "sync"));
+  int errnum = (data_only ? ::fdatasync(fd) : ::fsync(fd)) == 0 ? 0 : errno;
+  if ((*file)->fd == inode.fd()) {
+    const auto failed = errnum == 0 ? inode.failed_syncs() : inode.note_failed_sync(errnum);
+    if ((*file)->seen_failed_syncs.exchange(failed.count) != failed.count) {
+      errnum = failed.last_errnum;
+    }
+  }
+  if (errnum != 0) {
+    return std::unexpected(Error::from_errno(errnum, "sync"));
   }
   return {};
 }
