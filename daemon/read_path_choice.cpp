@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string_view>
@@ -57,7 +58,7 @@ std::optional<std::string> try_passthrough(bool kernel_offers, int file,
   if (!kernel_offers) {
     return "this kernel doesn't offer it (Linux 6.9 and newer with CONFIG_FUSE_PASSTHROUGH do)";
   }
-  const auto id = backings.open(file);
+  const auto id = backings.open(file, {.uid = ::geteuid(), .gid = ::getegid(), .umask = 0});
   if (!id) {
     return why_not(id.error());
   }

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "fs/caller.h"
 #include "fs/types.h"
 
 namespace mmapdirfs {
@@ -16,9 +17,9 @@ class BackingRegistry {
   BackingRegistry& operator=(const BackingRegistry&) = delete;
   virtual ~BackingRegistry() = default;
 
-  // `fd` is a regular file open for reading and only borrowed. Backing I/O runs with the
-  // credentials of the calling thread.
-  virtual Result<BackingId> open(int fd) = 0;
+  // `fd` is a regular file and only borrowed. All I/O on it is done with the rights that
+  // RegisteringFor gives to its first opener, whoever else comes to open it meanwhile.
+  virtual Result<BackingId> open(int fd, const Caller& opener) = 0;
   virtual void close(BackingId id) = 0;
 };
 

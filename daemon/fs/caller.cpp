@@ -2,9 +2,11 @@
 #include "fs/caller.h"
 
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,9 +21,11 @@ using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S
 constexpr std::uint32_t bit(unsigned capability) { return 1U << capability; }
 
 // What the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)), but for
-// CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. All are below 32.
-constexpr std::uint32_t kDropped =
-    bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FSETID) | bit(CAP_LINUX_IMMUTABLE) | bit(CAP_MKNOD);
+// CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, and what lets a process exceed quotas. All are
+// below 32.
+constexpr std::uint32_t kDropped = bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
+                                   bit(CAP_LINUX_IMMUTABLE) | bit(CAP_MKNOD) |
+                                   bit(CAP_SYS_RESOURCE);
 
 // The wrappers of glibc set the ids of all threads. These are the calling thread's alone.
 void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }
@@ -55,6 +59,14 @@ void set_thread_umask(mode_t mask) {
   }
 }
 
+// ext2 to ext4 and F2FS let the owner of their reserve (tune2fs -u; root) use it by his fsuid, also
+// without a capability. Elsewhere a foreign fsuid might be refused the I/O, as by an NFS server.
+bool reserves_by_user(int fd) {
+  struct statfs found{};
+  return ::fstatfs(fd, &found) == 0 &&
+         (found.f_type == EXT4_SUPER_MAGIC || found.f_type == F2FS_SUPER_MAGIC);
+}
+
 }  // namespace
 
 ActingAs::ActingAs(const Caller& caller) {
@@ -70,18 +82,31 @@ ActingAs::ActingAs(const Caller& caller) {
   }
 }
 
-// Going back to 0 brings the capabilities back that leaving it took.
 ActingAs::~ActingAs() {
   if (switched_) {
     const int saved = errno;
     set_fsuid(0);
     set_fsgid(0);
+    set_effective_capabilities(0);
     errno = saved;
   }
 }
 
-WithoutFsetid::WithoutFsetid() { set_effective_capabilities(bit(CAP_FSETID)); }
+RegisteringFor::RegisteringFor(const Caller& opener, int fd) {
+  if (opener.uid != 0 && ::geteuid() == 0 && reserves_by_user(fd)) {
+    switched_ = true;
+    set_fsgid(opener.gid);
+    set_fsuid(opener.uid);
+  }
+  set_effective_capabilities(bit(CAP_FSETID) | bit(CAP_SYS_RESOURCE));
+}
 
-WithoutFsetid::~WithoutFsetid() { set_effective_capabilities(0); }
+RegisteringFor::~RegisteringFor() {
+  if (switched_) {
+    set_fsuid(0);
+    set_fsgid(0);
+  }
+  set_effective_capabilities(0);
+}
 
 }  // namespace mmapdirfs

@@ -16,10 +16,11 @@ struct Caller {
 // made belongs to the caller, its umask (or the directory's default ACL) holds, and set-user-id
 // bits go where the source would take them. What the caller may do has been checked by the kernel
 // before, with its supplementary groups, which this thread doesn't have: so the right to enter and
-// change any directory (CAP_DAC_OVERRIDE) stays.
+// change any directory (CAP_DAC_OVERRIDE) stays. The right to exceed quotas and to use what is
+// reserved for root (CAP_SYS_RESOURCE) doesn't.
 //
 // A daemon that isn't root can act as itself only, which then is the caller; just the umask is set.
-// Never register a file for passthrough meanwhile: its I/O would go on in the caller's name.
+// Never register a file for passthrough meanwhile: that has rights of its own (RegisteringFor).
 //
 // A resource type; one at a time in a thread.
 class ActingAs {
@@ -33,14 +34,21 @@ class ActingAs {
   bool switched_ = false;
 };
 
-// Takes from the calling thread, for as long as it lives, the right to leave set-user-id and
-// set-group-id bits on a file that is written (CAP_FSETID). A resource type; not within ActingAs.
-class WithoutFsetid {
+// Gives the calling thread, for as long as it lives, the rights that a file's passthrough I/O is to
+// have, whoever comes to write the file: none to leave set-user-id and set-group-id bits on it
+// (CAP_FSETID) or to exceed quotas (CAP_SYS_RESOURCE). Where the file system of `fd` keeps blocks
+// back for a user, they are for the opener as they would be on the source.
+//
+// A resource type; not within ActingAs.
+class RegisteringFor {
  public:
-  WithoutFsetid();
-  WithoutFsetid(const WithoutFsetid&) = delete;
-  WithoutFsetid& operator=(const WithoutFsetid&) = delete;
-  ~WithoutFsetid();
+  RegisteringFor(const Caller& opener, int fd);
+  RegisteringFor(const RegisteringFor&) = delete;
+  RegisteringFor& operator=(const RegisteringFor&) = delete;
+  ~RegisteringFor();
+
+ private:
+  bool switched_ = false;
 };
 
 // Calls `action` as the caller and answers what it does. errno survives.

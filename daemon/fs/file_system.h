@@ -3,10 +3,12 @@
 
 #include <sys/statvfs.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -128,10 +130,11 @@ class FileSystem {
   Result<CreatedFile> tmpfile(NodeId parent, mode_t mode, int flags, const Caller& caller);
   Result<ReadView> read(HandleId handle, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
-  // How much was written; an error only where nothing was. `kill_privileges`: the caller's writing
-  // takes set-user-id and set-group-id bits away.
+  // How much was written; an error only where nothing was. `flags` are the request's, which may ask
+  // for O_SYNC or O_DSYNC where the handle doesn't. No caller: the kernel writes its pages back,
+  // which is done in the name of who opened the handle.
   Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
-                            bool kill_privileges, const Caller& caller);
+                            int flags, const std::optional<Caller>& caller);
   Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
                          const Caller& caller);
   Result<std::size_t> copy_file_range(HandleId from, off_t from_offset, HandleId to,
@@ -158,12 +161,19 @@ class FileSystem {
 
  private:
   struct OpenFile {
-    OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd)
-        : node(its_node), inode(std::move(its_inode)), fd(std::move(its_fd)) {}
+    OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,
+             const Caller& its_opener)
+        : node(its_node),
+          inode(std::move(its_inode)),
+          fd(std::move(its_fd)),
+          opener(its_opener),
+          seen_failed_syncs(inode->failed_syncs().count) {}
 
     const NodeId node;
     const std::shared_ptr<OpenInode> inode;
     const SharedFd fd;  // the inode's, where that serves
+    const Caller opener;
+    std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
     // Who took record locks by way of this handle. A process gives its own back at each close; what
@@ -185,9 +195,10 @@ class FileSystem {
   Result<SharedFd> flock_description(OpenFile& file);
   Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
-  Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags);
-  Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags);
-  std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable);
+  Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
+                                  const Caller& caller);
+  Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
+  std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable, const Caller& opener);
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
 
   // Constant once requests are served.

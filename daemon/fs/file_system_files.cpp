@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,6 +28,16 @@ void stop_direct_io(int fd, int flags) {
   }
 }
 
+// O_SYNC and O_DSYNC of a write may come from pwritev2 alone: the descriptor needn't have them.
+ssize_t write_some(int fd, std::span<const std::byte> bytes, off_t offset, int flags) {
+  if ((flags & (O_SYNC | O_DSYNC)) == 0) {
+    return ::pwrite(fd, bytes.data(), bytes.size(), offset);
+  }
+  const iovec piece{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  // O_SYNC is O_DSYNC and one bit more.
+  return ::pwritev2(fd, &piece, 1, offset, (flags & O_SYNC) == O_SYNC ? RWF_SYNC : RWF_DSYNC);
+}
+
 }  // namespace
 
 Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
@@ -36,7 +47,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   }
   const auto inode = open_inodes_.find(node);
   if (kernel_checks_permissions_ && only_reads && inode && inode->is_readable()) {
-    return add_file(node, inode->fd(), flags);
+    return add_file(node, inode->fd(), flags, caller);
   }
   auto place = hold_place_for_descriptor();
   if (!place) {
@@ -54,12 +65,13 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
     return std::unexpected(fd.error());
   }
   stop_direct_io(fd->get(), flags);
-  return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags);
+  return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
 }
 
-Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
+Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
   const bool is_readable = (flags & O_ACCMODE) != O_WRONLY;
-  const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable); });
+  const auto inode =
+      open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable, caller); });
   OpenedFile opened{
       .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
   if (opened.path != ReadPath::kPassthrough) {
@@ -67,14 +79,15 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
     opened.keep_pages = attributes && inodes_.exchange_version(
                                           node, file_version(*attributes, now_in_nanoseconds()));
   }
-  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd)));
+  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), caller));
   return opened;
 }
 
 // The read path is settled here, at the first open, until the last release.
-std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable) {
+std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable,
+                                                         const Caller& opener) {
   if (read_path_ == ReadPath::kPassthrough) {
-    if (const auto id = backings_.open(fd->get())) {
+    if (const auto id = backings_.open(fd->get(), opener)) {
       return std::make_shared<OpenInode>(std::move(fd), is_readable, ReadPath::kPassthrough,
                                          Backing(backings_, *id), cache_);
     }
@@ -102,7 +115,7 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
     const bool may_exist = errno == EEXIST && (flags & O_EXCL) == 0;
     return std::unexpected(Error::from_errno(may_exist ? ESTALE : errno, "create", name));
   }
-  return add_created(parent, name, std::move(created), flags);
+  return add_created(parent, name, std::move(created), flags, caller);
 }
 
 Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
@@ -122,11 +135,11 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
   if (!created) {
     return std::unexpected(created.error());
   }
-  return add_created(parent, "", std::move(*created), flags);
+  return add_created(parent, "", std::move(*created), flags, caller);
 }
 
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
-                                            int flags) {
+                                            int flags, const Caller& caller) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
   stop_direct_io(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
@@ -134,7 +147,7 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
     return std::unexpected(entry.error());
   }
   show(entry->attributes);
-  const auto file = add_file(entry->node, fd, flags);
+  const auto file = add_file(entry->node, fd, flags, caller);
   if (!file) {
     inodes_.forget(entry->node, 1);
     return std::unexpected(file.error());
@@ -151,22 +164,21 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
 }
 
-// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be.
+// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be. In the
+// caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and without
+// CAP_SYS_RESOURCE keeps within quotas.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
-                                      std::span<const std::byte> bytes, bool kill_privileges,
-                                      const Caller& caller) {
+                                      std::span<const std::byte> bytes, int flags,
+                                      const std::optional<Caller>& caller) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
   }
-  std::optional<ActingAs> acting;
-  if (kill_privileges) {
-    acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
-  }
+  const ActingAs acting(caller.value_or((*file)->opener));
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
-                               static_cast<off_t>(offset + done));
+    const ssize_t n = write_some((*file)->fd->get(), bytes.subspan(done),
+                                 static_cast<off_t>(offset + done), flags);
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {
@@ -246,9 +258,17 @@ Result<void> FileSystem::fsync(HandleId handle, bool data_only) {
   if (!file) {
     return std::unexpected(file.error());
   }
+  OpenInode& inode = *(*file)->inode;
   const int fd = (*file)->fd->get();
-  if ((data_only ? ::fdatasync(fd) : ::fsync(fd)) != 0) {
-    return std::unexpected(Error::from_errno(errno, "sync"));
+  int errnum = (data_only ? ::fdatasync(fd) : ::fsync(fd)) == 0 ? 0 : errno;
+  if ((*file)->fd == inode.fd()) {
+    const auto failed = errnum == 0 ? inode.failed_syncs() : inode.note_failed_sync(errnum);
+    if ((*file)->seen_failed_syncs.exchange(failed.count) != failed.count) {
+      errnum = failed.last_errnum;
+    }
+  }
+  if (errnum != 0) {
+    return std::unexpected(Error::from_errno(errnum, "sync"));
   }
   return {};
 }

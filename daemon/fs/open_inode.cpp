@@ -57,6 +57,13 @@ Result<ReadView> OpenInode::read(int fd, std::uint64_t offset, std::size_t lengt
   return read_plainly(fd, offset, length, scratch);
 }
 
+OpenInode::FailedSyncs OpenInode::note_failed_sync(int errnum) {
+  auto failed = failed_syncs_.lock();
+  ++failed->count;
+  failed->last_errnum = errnum;
+  return *failed;
+}
+
 // A mapping that reaches to `end` at least, or null: the cache counts what it refused.
 mmapdir::MappingRef OpenInode::mapping_of(int fd, std::uint64_t end) {
   if (auto mapping = *mapping_.lock(); mapping && mapping->bytes().size() >= end) {

@@ -36,6 +36,15 @@ class OpenInode {
   ReadPath path() const { return path_; }
   BackingId backing() const { return backing_.id(); }
 
+  // Syncs of fd() that failed. The kernel tells each descriptor once of writes that were lost; by
+  // this every handle that shares the descriptor learns of them.
+  struct FailedSyncs {
+    std::uint64_t count = 0;
+    int last_errnum = 0;
+  };
+  FailedSyncs failed_syncs() const { return *failed_syncs_.lock(); }
+  FailedSyncs note_failed_sync(int errnum);
+
   // Up to `length` bytes from `offset`, by way of `fd`, a descriptor of this file; fewer at the end
   // of the file as it is now. `scratch` is filled where no mapping is to be had, and must then
   // outlive the view.
@@ -54,6 +63,7 @@ class OpenInode {
   const Backing backing_;
   mmapdir::MappingCache& cache_;
   mmapdir::Guarded<mmapdir::MappingRef> mapping_;
+  mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
 };
 
 // The inodes that are open. Any thread may call; concurrent first opens of one inode make one

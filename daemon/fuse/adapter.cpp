@@ -3,10 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <span>
 #include <vector>
 
@@ -15,15 +12,6 @@
 
 namespace mmapdirfs {
 namespace {
-
-// Whether the libfuse that is running tells a write that takes privileges away from another one.
-// Without that the kernel asks for security.capability before each write, and takes them itself.
-bool relays_killed_privileges() {
-  constexpr std::array kSince = {3, 18, 3};
-  std::array<int, 3> running{};
-  return std::sscanf(fuse_pkgversion(), "%d.%d.%d", &running[0], &running[1], &running[2]) == 3 &&
-         running >= kSince;
-}
 
 bool want(fuse_conn_info& connection, std::uint64_t capability) {
   return fuse_set_feature_flag(&connection, capability);
@@ -34,9 +22,9 @@ bool want(fuse_conn_info& connection, std::uint64_t capability) {
 void Adapter::init(fuse_conn_info& connection) {
   want(connection, FUSE_CAP_PARALLEL_DIROPS);
   want(connection, FUSE_CAP_DONT_MASK);  // a directory's default ACL goes before the umask
-  if (relays_killed_privileges()) {
-    want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);
-  }
+  // What takes set-user-id bits away is done in the caller's name, so the source takes them. The
+  // kernel would ask for security.capability before each write.
+  want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);
   if (negotiation_.want_posix_acl) {
     want(connection, FUSE_CAP_POSIX_ACL);
   }

@@ -10,8 +10,6 @@
 #include <system_error>
 #include <utility>
 
-#include "fs/caller.h"
-
 namespace mmapdirfs {
 namespace {
 
@@ -28,10 +26,11 @@ constexpr unsigned long kBackingClose = _IOW(kDeviceMagic, 2, std::uint32_t);
 
 }  // namespace
 
-Result<BackingId> DeviceBackings::open(int fd) {
+Result<BackingId> DeviceBackings::open(int fd, const Caller& opener) {
   // The kernel does the I/O with this thread's rights as they are now. Root's would leave
-  // set-user-id bits on a file that anybody writes: the kernel relies on us for taking them away.
-  const WithoutFsetid without_fsetid;
+  // set-user-id bits on a file that anybody writes (the kernel relies on us for taking them away)
+  // and give everybody the blocks that are reserved for root.
+  const RegisteringFor registering(opener, fd);
   BackingMap map{.fd = fd, .flags = 0, .padding = 0};
   const int id = ::ioctl(device_, kBackingOpen, &map);
   if (id <= 0) {

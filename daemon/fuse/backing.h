@@ -20,11 +20,11 @@ class DeviceBackings final : public BackingRegistry {
   // From now on the first file that is refused is logged; others go the same way and aren't.
   void log_first_refusal() { log_refusal_ = true; }
 
-  // What is written through passthrough loses set-user-id and set-group-id bits whoever writes;
-  // on the source itself root's writing keeps them. EPERM without CAP_SYS_ADMIN in the initial user
-  // namespace; ELOOP for a file of a stacked file system (overlayfs, another FUSE) deeper than the
-  // kernel takes.
-  Result<BackingId> open(int fd) override;
+  // What is written through passthrough loses set-user-id and set-group-id bits and keeps within
+  // the owner's quota whoever writes; on the source itself root's writing doesn't. EPERM without
+  // CAP_SYS_ADMIN in the initial user namespace; ELOOP for a file of a stacked file system
+  // (overlayfs, another FUSE) deeper than the kernel takes.
+  Result<BackingId> open(int fd, const Caller& opener) override;
   void close(BackingId id) override;
 
  private:

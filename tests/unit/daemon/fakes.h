@@ -21,7 +21,7 @@ namespace mmapdirfs::test {
 // The kernel's registry, as far as it can be observed.
 class FakeRegistry final : public BackingRegistry {
  public:
-  Result<BackingId> open(int /*fd*/) override {
+  Result<BackingId> open(int /*fd*/, const Caller& /*opener*/) override {
     auto state = state_.lock();
     if (state->refusal != 0) {
       return std::unexpected(Error::from_errno(state->refusal, "register for passthrough"));
