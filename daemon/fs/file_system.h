@@ -126,10 +126,9 @@ class FileSystem {
   Result<CreatedFile> tmpfile(NodeId parent, mode_t mode, int flags, const Caller& caller);
   Result<ReadView> read(HandleId handle, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
-  // How much was written; an error only where nothing was. `kill_privileges`: the caller's writing
-  // takes set-user-id and set-group-id bits away.
+  // How much was written; an error only where nothing was.
   Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
-                            bool kill_privileges, const Caller& caller);
+                            WriteMode mode, const Caller& caller);
   Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
                          const Caller& caller);
   Result<std::size_t> copy_file_range(HandleId from, off_t from_offset, HandleId to,

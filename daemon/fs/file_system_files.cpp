@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,12 +20,26 @@ std::int64_t now_in_nanoseconds() {
   return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
 }
 
-// O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:
-// requests arrive in buffers that aren't aligned for it.
-void stop_direct_io(int fd, int flags) {
+// What the source's open has allowed, but what isn't the daemon's to go by. O_DIRECT: requests
+// arrive in buffers that aren't aligned for it. O_APPEND: the program may have taken it back, and
+// what it writes through a mapping goes where it was mapped from; each write says whether to
+// append.
+void drop_flags(int fd, int flags) {
   if ((flags & O_DIRECT) != 0) {
-    ::fcntl(fd, F_SETFL, flags & ~O_DIRECT);  // clearing it can't fail
+    flags &= ~O_DIRECT;
+    ::fcntl(fd, F_SETFL, flags);  // clearing it can't fail
   }
+  if ((flags & O_APPEND) != 0) {
+    ::fcntl(fd, F_SETFL, flags & ~O_APPEND);  // fails where nothing but appending is allowed
+  }
+}
+
+int write_flags(int flags) {
+  const int append = (flags & O_APPEND) != 0 ? RWF_APPEND : 0;
+  if ((flags & O_SYNC) == O_SYNC) {
+    return append | RWF_SYNC;
+  }
+  return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
 }
 
 }  // namespace
@@ -52,7 +67,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  stop_direct_io(fd->get(), flags);
+  drop_flags(fd->get(), flags);
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags);
 }
 
@@ -127,7 +142,7 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
                                             int flags) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
-  stop_direct_io(fd->get(), flags);
+  drop_flags(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
   if (!entry) {
     return std::unexpected(entry.error());
@@ -150,22 +165,28 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
 }
 
-// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be.
+// What is appended goes to the end of the source's file, wherever the kernel believes that to be.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
-                                      std::span<const std::byte> bytes, bool kill_privileges,
+                                      std::span<const std::byte> bytes, WriteMode mode,
                                       const Caller& caller) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
   }
+  const int fd = (*file)->fd->get();
+  if ((mode.flags & O_APPEND) == 0 && (::fcntl(fd, F_GETFL) & O_APPEND) != 0) {
+    return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
+  }
   std::optional<ActingAs> acting;
-  if (kill_privileges) {
+  if (mode.kill_privileges) {
     acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
   }
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
-                               static_cast<off_t>(offset + done));
+    const iovec left{.iov_base = const_cast<std::byte*>(bytes.data() + done),
+                     .iov_len = bytes.size() - done};
+    const ssize_t n =
+        ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(mode.flags));
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {

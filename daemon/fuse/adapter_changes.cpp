@@ -118,9 +118,9 @@ void Adapter::reply_created(fuse_req_t req, const Result<CreatedFile>& created,
 
 void Adapter::write(fuse_req_t req, fuse_ino_t /*node*/, const char* bytes, std::size_t size,
                     off_t offset, fuse_file_info* info) {
-  const auto written =
-      fs_.write(handle_of(info), static_cast<std::uint64_t>(offset),
-                std::as_bytes(std::span(bytes, size)), kills_privileges(*info), caller_of(req));
+  const auto written = fs_.write(
+      handle_of(info), static_cast<std::uint64_t>(offset), std::as_bytes(std::span(bytes, size)),
+      {.flags = info->flags, .kill_privileges = kills_privileges(*info)}, caller_of(req));
   if (!written) {
     return reply_error(req, written.error());
   }
