@@ -177,7 +177,8 @@ class FileSystem {
   Result<SharedFd> reach(NodeId node);
   Result<SharedFd> reach_for_name(NodeId parent, const char* name);
   template <class Make>
-  Result<Entry> make_entry(NodeId parent, const char* name, const Caller& caller, Make make);
+  Result<Entry> make_entry(NodeId parent, const char* name, mode_t mode, const Caller& caller,
+                           Make make);
   void show(Attributes& attributes);
   Result<SharedFd> flock_description(OpenFile& file);
   Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);

@@ -63,7 +63,9 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
   place->reset();
-  auto fd = acting_as(caller, [&] { return source_.reopen((*path_fd)->get(), reopening); });
+  const bool groups_needed = (flags & O_TRUNC) != 0 && has_set_group_id((*path_fd)->get());
+  auto fd = acting_as(caller, groups_needed,
+                      [&] { return source_.reopen((*path_fd)->get(), reopening); });
   if (!fd) {
     return std::unexpected(fd.error());
   }
@@ -110,8 +112,9 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
   // Always exclusive: whether the caller may open a file that is there isn't for us to judge.
   const int exclusive = (flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   place->reset();
-  UniqueFd created = acting_as(
-      caller, [&] { return UniqueFd(::openat((*directory)->get(), name, exclusive, mode)); });
+  UniqueFd created = acting_as(caller, (mode & S_ISGID) != 0, [&] {
+    return UniqueFd(::openat((*directory)->get(), name, exclusive, mode));
+  });
   if (!created) {
     const bool may_exist = errno == EEXIST && (flags & O_EXCL) == 0;
     return std::unexpected(Error::from_errno(may_exist ? ESTALE : errno, "create", name));
@@ -131,8 +134,8 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
   }
   const int nameless = (flags & ~(O_CREAT | O_NOFOLLOW)) | O_TMPFILE;
   place->reset();
-  auto created =
-      acting_as(caller, [&] { return source_.reopen((*directory)->get(), nameless, mode); });
+  auto created = acting_as(caller, (mode & S_ISGID) != 0,
+                           [&] { return source_.reopen((*directory)->get(), nameless, mode); });
   if (!created) {
     return std::unexpected(created.error());
   }
@@ -177,6 +180,7 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   if ((mode.flags & O_APPEND) == 0 && (::fcntl(fd, F_GETFL) & O_APPEND) != 0) {
     return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
   }
+  const InGroupsOf in_groups(caller, mode.kill_privileges && has_set_group_id(fd));
   std::optional<ActingAs> acting;
   if (mode.kill_privileges) {
     acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
@@ -206,6 +210,7 @@ Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_
   if (!file) {
     return std::unexpected(file.error());
   }
+  const InGroupsOf in_groups(caller, has_set_group_id((*file)->fd->get()));
   const ActingAs acting(caller);
   int result = 0;
   do {
@@ -225,6 +230,7 @@ Result<std::size_t> FileSystem::copy_file_range(HandleId from, off_t from_offset
   if (!source || !target) {
     return std::unexpected(source ? target.error() : source.error());
   }
+  const InGroupsOf in_groups(caller, has_set_group_id((*target)->fd->get()));
   const ActingAs acting(caller);
   const ssize_t n = ::copy_file_range((*source)->fd->get(), &from_offset, (*target)->fd->get(),
                                       &to_offset, length, 0);
