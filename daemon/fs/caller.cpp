@@ -9,9 +9,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace mmapdirfs {
 namespace {
@@ -30,6 +36,33 @@ constexpr std::uint32_t kDropped = bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FS
 // The wrappers of glibc set the ids of all threads. These are the calling thread's alone.
 void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }
 void set_fsgid(gid_t gid) { ::syscall(SYS_setfsgid, gid); }
+void set_groups(const std::vector<gid_t>& groups) {
+  ::syscall(SYS_setgroups, groups.size(), groups.data());
+}
+
+std::vector<gid_t> own_groups() {
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  groups.resize(static_cast<std::size_t>(
+      std::max(::getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
+  return groups;
+}
+
+// Of a thread that waits for our answer, so they can't change. None where they can't be read.
+std::vector<gid_t> groups_of(pid_t thread) {
+  std::vector<gid_t> groups;
+  std::ifstream status("/proc/" + std::to_string(thread) + "/status");
+  constexpr std::string_view kLabel = "Groups:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kLabel)) {
+      std::istringstream numbers(line.substr(kLabel.size()));
+      for (gid_t group = 0; numbers >> group;) {
+        groups.push_back(group);
+      }
+      break;
+    }
+  }
+  return groups;
+}
 
 constexpr __user_cap_header_struct kThisThread{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
 
@@ -90,6 +123,32 @@ ActingAs::~ActingAs() {
     set_effective_capabilities(0);
     errno = saved;
   }
+}
+
+InGroupsOf::InGroupsOf(const Caller& caller, bool needed) {
+  if (!needed || caller.uid == 0 || ::geteuid() != 0) {
+    return;
+  }
+  switched_ = true;
+  own_ = own_groups();
+  set_groups(groups_of(caller.thread));
+  set_fsgid(caller.gid);
+  set_effective_capabilities(bit(CAP_FSETID));
+}
+
+InGroupsOf::~InGroupsOf() {
+  if (switched_) {
+    const int saved = errno;
+    set_effective_capabilities(0);
+    set_fsgid(0);
+    set_groups(own_);
+    errno = saved;
+  }
+}
+
+bool has_set_group_id(int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && (found.st_mode & S_ISGID) != 0;
 }
 
 RegisteringFor::RegisteringFor(const Caller& opener, int fd) {

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <vector>
+
 namespace mmapdirfs {
 
 // The process that a request comes from.
@@ -10,6 +12,7 @@ struct Caller {
   uid_t uid;
   gid_t gid;
   mode_t umask;
+  pid_t thread = 0;  // 0 where the caller's processes aren't seen from here
 };
 
 // Makes the calling thread act on the source as the caller does, for as long as it lives: what is
@@ -34,6 +37,26 @@ class ActingAs {
   bool switched_ = false;
 };
 
+// Puts the calling thread, for as long as it lives, into all the groups of the caller and takes
+// CAP_FSETID from it, so that the source leaves a set-group-id bit to whom it would leave it: to
+// who is in the file's group. Whoever is root, or nobody else's servant, stays as he is; and so
+// does everybody where it isn't `needed`, since a caller's groups have to be read from /proc. A
+// resource type; around ActingAs, not within it.
+class InGroupsOf {
+ public:
+  InGroupsOf(const Caller& caller, bool needed);
+  InGroupsOf(const InGroupsOf&) = delete;
+  InGroupsOf& operator=(const InGroupsOf&) = delete;
+  ~InGroupsOf();
+
+ private:
+  bool switched_ = false;
+  std::vector<gid_t> own_;
+};
+
+// Whether an open file, O_PATH or not, is a regular one with a set-group-id bit to lose.
+bool has_set_group_id(int fd);
+
 // Gives the calling thread, for as long as it lives, the rights that a file's passthrough I/O is to
 // have, whoever comes to write the file: none to leave set-user-id and set-group-id bits on it
 // (CAP_FSETID) or to exceed quotas (CAP_SYS_RESOURCE). Where the file system of `fd` keeps blocks
@@ -51,9 +74,11 @@ class RegisteringFor {
   bool switched_ = false;
 };
 
-// Calls `action` as the caller and answers what it does. errno survives.
+// Calls `action` as the caller, with its groups where they are needed, and answers what it does.
+// errno survives.
 template <class Action>
-auto acting_as(const Caller& caller, Action action) {
+auto acting_as(const Caller& caller, bool groups_needed, Action action) {
+  const InGroupsOf in_groups(caller, groups_needed);
   const ActingAs acting(caller);
   return action();
 }

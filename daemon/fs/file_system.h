@@ -45,7 +45,8 @@ class DirectorySink {
 // How regular files are read until told otherwise, and what is kept.
 struct FileSystemConfig {
   Access access = Access::kReadOnly;
-  // Else the source checks the daemon at each open, as it does where that acts for its own user only.
+  // Else the source checks the daemon at each open, as it does where that acts for its own user
+  // only.
   bool kernel_checks_permissions = true;
   // kPassthrough falls back to kMapped for an inode that the kernel won't take.
   ReadPath read_path = ReadPath::kMapped;
@@ -130,9 +131,9 @@ class FileSystem {
   Result<CreatedFile> tmpfile(NodeId parent, mode_t mode, int flags, const Caller& caller);
   Result<ReadView> read(HandleId handle, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
-  // How much was written; an error only where nothing was. `flags` are the request's, which may ask
-  // for O_SYNC or O_DSYNC where the handle doesn't. No caller: the kernel writes its pages back,
-  // which is done in the name of who opened the handle.
+  // How much was written; an error only where nothing was. `flags` are the request's: O_APPEND,
+  // O_DSYNC and O_SYNC as they hold for this write, whatever the handle was opened with. No caller:
+  // the kernel writes its pages back, which is done in the name of who opened the handle.
   Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
                             int flags, const std::optional<Caller>& caller);
   Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
@@ -162,17 +163,19 @@ class FileSystem {
  private:
   struct OpenFile {
     OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,
-             const Caller& its_opener)
+             const Caller& its_opener, bool it_appends_only)
         : node(its_node),
           inode(std::move(its_inode)),
           fd(std::move(its_fd)),
           opener(its_opener),
+          appends_only(it_appends_only),
           seen_failed_syncs(inode->failed_syncs().count) {}
 
     const NodeId node;
     const std::shared_ptr<OpenInode> inode;
     const SharedFd fd;  // the inode's, where that serves
     const Caller opener;
+    const bool appends_only;  // the source lets nobody take O_APPEND back (chattr +a)
     std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
@@ -190,7 +193,8 @@ class FileSystem {
   Result<SharedFd> reach(NodeId node);
   Result<SharedFd> reach_for_name(NodeId parent, const char* name);
   template <class Make>
-  Result<Entry> make_entry(NodeId parent, const char* name, const Caller& caller, Make make);
+  Result<Entry> make_entry(NodeId parent, const char* name, mode_t mode, const Caller& caller,
+                           Make make);
   void show(Attributes& attributes);
   Result<SharedFd> flock_description(OpenFile& file);
   Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);

@@ -65,21 +65,24 @@ Result<Attributes> FileSystem::getattr(NodeId node) {
 }
 
 // Whether the caller may has been checked. Only the size goes in the caller's name: truncating a
-// file takes set-user-id bits away by who does it.
+// file takes set-user-id bits away by who does it. A change of the owner goes by the caller's
+// groups.
 Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> handle,
                                        const AttributeChange& change, const Caller& caller) {
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
   }
+  const int target = (*fd)->get();
   if (change.size) {
+    const InGroupsOf in_groups(caller, has_set_group_id(target));
     const ActingAs acting(caller);
-    if (auto done = truncate((*fd)->get(), handle, *change.size); !done) {
+    if (auto done = truncate(target, handle, *change.size); !done) {
       return std::unexpected(done.error());
     }
   }
-  const int target = (*fd)->get();
   if (change.owner || change.group) {
+    const InGroupsOf in_groups(caller, has_set_group_id(target));
     constexpr auto kUnchanged = static_cast<uid_t>(-1);
     if (::fchownat(target, "", change.owner.value_or(kUnchanged), change.group.value_or(kUnchanged),
                    AT_EMPTY_PATH) != 0) {
@@ -172,8 +175,10 @@ Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const
   if (!fd) {
     return std::unexpected(fd.error());
   }
+  const bool is_acl = std::string_view(name).starts_with("system.posix_acl_");
+  const InGroupsOf in_groups(caller, is_acl && has_set_group_id((*fd)->get()));
   std::optional<ActingAs> acting;
-  if (std::string_view(name).starts_with("system.posix_acl_")) {
+  if (is_acl) {
     acting.emplace(caller);
   }
   if (::setxattr(ProcPath((*fd)->get()).c_str(), name, value.data(), value.size(), flags) != 0) {

@@ -23,13 +23,14 @@ Result<void> check(int result, const char* action, const char* name) {
 
 // Runs `make` (directory descriptor -> 0, or -1 and errno) as the caller, then looks its work up.
 template <class Make>
-Result<Entry> FileSystem::make_entry(NodeId parent, const char* name, const Caller& caller,
-                                     Make make) {
+Result<Entry> FileSystem::make_entry(NodeId parent, const char* name, mode_t mode,
+                                     const Caller& caller, Make make) {
   const auto directory = reach_for_name(parent, name);
   if (!directory) {
     return std::unexpected(directory.error());
   }
   {
+    const InGroupsOf in_groups(caller, (mode & S_ISGID) != 0);
     const ActingAs acting(caller);
     if (const auto made = check(make((*directory)->get()), "make", name); !made) {
       return std::unexpected(made.error());
@@ -44,19 +45,19 @@ Result<Entry> FileSystem::make_entry(NodeId parent, const char* name, const Call
 
 Result<Entry> FileSystem::mknod(NodeId parent, const char* name, mode_t mode, dev_t device,
                                 const Caller& caller) {
-  return make_entry(parent, name, caller,
+  return make_entry(parent, name, mode, caller,
                     [&](int directory) { return ::mknodat(directory, name, mode, device); });
 }
 
 Result<Entry> FileSystem::mkdir(NodeId parent, const char* name, mode_t mode,
                                 const Caller& caller) {
-  return make_entry(parent, name, caller,
+  return make_entry(parent, name, mode, caller,
                     [&](int directory) { return ::mkdirat(directory, name, mode); });
 }
 
 Result<Entry> FileSystem::symlink(NodeId parent, const char* name, const char* target,
                                   const Caller& caller) {
-  return make_entry(parent, name, caller,
+  return make_entry(parent, name, 0, caller,
                     [&](int directory) { return ::symlinkat(target, directory, name); });
 }
 

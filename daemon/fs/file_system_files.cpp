@@ -20,22 +20,31 @@ std::int64_t now_in_nanoseconds() {
   return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
 }
 
-// O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:
-// requests arrive in buffers that aren't aligned for it.
-void stop_direct_io(int fd, int flags) {
+// What the source's open has allowed, but what isn't the daemon's to go by. O_DIRECT: requests
+// arrive in buffers that aren't aligned for it. O_APPEND: the program may have taken it back, and
+// what it writes through a mapping goes where it was mapped from; each write says whether to
+// append.
+void drop_flags(int fd, int flags) {
   if ((flags & O_DIRECT) != 0) {
-    ::fcntl(fd, F_SETFL, flags & ~O_DIRECT);  // clearing it can't fail
+    flags &= ~O_DIRECT;
+    ::fcntl(fd, F_SETFL, flags);  // clearing it can't fail
+  }
+  if ((flags & O_APPEND) != 0) {
+    ::fcntl(fd, F_SETFL, flags & ~O_APPEND);  // see keeps_append()
   }
 }
 
-// O_SYNC and O_DSYNC of a write may come from pwritev2 alone: the descriptor needn't have them.
-ssize_t write_some(int fd, std::span<const std::byte> bytes, off_t offset, int flags) {
-  if ((flags & (O_SYNC | O_DSYNC)) == 0) {
-    return ::pwrite(fd, bytes.data(), bytes.size(), offset);
+// The source doesn't let O_APPEND be dropped where a file's attributes allow nothing but appending.
+bool keeps_append(int fd, int flags) {
+  return (flags & O_APPEND) != 0 && (::fcntl(fd, F_GETFL) & O_APPEND) != 0;
+}
+
+int write_flags(int flags) {
+  const int append = (flags & O_APPEND) != 0 ? RWF_APPEND : 0;
+  if ((flags & O_SYNC) == O_SYNC) {
+    return append | RWF_SYNC;
   }
-  const iovec piece{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-  // O_SYNC is O_DSYNC and one bit more.
-  return ::pwritev2(fd, &piece, 1, offset, (flags & O_SYNC) == O_SYNC ? RWF_SYNC : RWF_DSYNC);
+  return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
 }
 
 }  // namespace
@@ -60,11 +69,13 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
   place->reset();
-  auto fd = acting_as(caller, [&] { return source_.reopen((*path_fd)->get(), reopening); });
+  const bool groups_needed = (flags & O_TRUNC) != 0 && has_set_group_id((*path_fd)->get());
+  auto fd = acting_as(caller, groups_needed,
+                      [&] { return source_.reopen((*path_fd)->get(), reopening); });
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  stop_direct_io(fd->get(), flags);
+  drop_flags(fd->get(), flags);
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
 }
 
@@ -79,7 +90,9 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
     opened.keep_pages = attributes && inodes_.exchange_version(
                                           node, file_version(*attributes, now_in_nanoseconds()));
   }
-  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), caller));
+  const bool appends_only = keeps_append(fd->get(), flags);
+  opened.handle =
+      files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), caller, appends_only));
   return opened;
 }
 
@@ -109,8 +122,9 @@ Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t m
   // Always exclusive: whether the caller may open a file that is there isn't for us to judge.
   const int exclusive = (flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   place->reset();
-  UniqueFd created = acting_as(
-      caller, [&] { return UniqueFd(::openat((*directory)->get(), name, exclusive, mode)); });
+  UniqueFd created = acting_as(caller, (mode & S_ISGID) != 0, [&] {
+    return UniqueFd(::openat((*directory)->get(), name, exclusive, mode));
+  });
   if (!created) {
     const bool may_exist = errno == EEXIST && (flags & O_EXCL) == 0;
     return std::unexpected(Error::from_errno(may_exist ? ESTALE : errno, "create", name));
@@ -130,8 +144,8 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
   }
   const int nameless = (flags & ~(O_CREAT | O_NOFOLLOW)) | O_TMPFILE;
   place->reset();
-  auto created =
-      acting_as(caller, [&] { return source_.reopen((*directory)->get(), nameless, mode); });
+  auto created = acting_as(caller, (mode & S_ISGID) != 0,
+                           [&] { return source_.reopen((*directory)->get(), nameless, mode); });
   if (!created) {
     return std::unexpected(created.error());
   }
@@ -141,7 +155,7 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
                                             int flags, const Caller& caller) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
-  stop_direct_io(fd->get(), flags);
+  drop_flags(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
   if (!entry) {
     return std::unexpected(entry.error());
@@ -164,9 +178,9 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
 }
 
-// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be. In the
-// caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and without
-// CAP_SYS_RESOURCE keeps within quotas.
+// What is appended goes to the end of the source's file, wherever the kernel believes that to be.
+// In the caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and
+// without CAP_SYS_RESOURCE keeps within quotas.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
                                       std::span<const std::byte> bytes, int flags,
                                       const std::optional<Caller>& caller) {
@@ -174,11 +188,19 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   if (!file) {
     return std::unexpected(file.error());
   }
-  const ActingAs acting(caller.value_or((*file)->opener));
+  if ((*file)->appends_only && (flags & O_APPEND) == 0) {
+    return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
+  }
+  const int fd = (*file)->fd->get();
+  const Caller writer = caller.value_or((*file)->opener);
+  const InGroupsOf in_groups(writer, writer.uid != 0 && has_set_group_id(fd));
+  const ActingAs acting(writer);
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = write_some((*file)->fd->get(), bytes.subspan(done),
-                                 static_cast<off_t>(offset + done), flags);
+    const iovec left{.iov_base = const_cast<std::byte*>(bytes.data() + done),
+                     .iov_len = bytes.size() - done};
+    const ssize_t n =
+        ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(flags));
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {
@@ -198,6 +220,7 @@ Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_
   if (!file) {
     return std::unexpected(file.error());
   }
+  const InGroupsOf in_groups(caller, has_set_group_id((*file)->fd->get()));
   const ActingAs acting(caller);
   int result = 0;
   do {
@@ -217,6 +240,7 @@ Result<std::size_t> FileSystem::copy_file_range(HandleId from, off_t from_offset
   if (!source || !target) {
     return std::unexpected(source ? target.error() : source.error());
   }
+  const InGroupsOf in_groups(caller, has_set_group_id((*target)->fd->get()));
   const ActingAs acting(caller);
   const ssize_t n = ::copy_file_range((*source)->fd->get(), &from_offset, (*target)->fd->get(),
                                       &to_offset, length, 0);

@@ -19,7 +19,8 @@ inline LockOwner owner_of(const fuse_file_info* info) { return LockOwner{info->l
 
 inline Caller caller_of(fuse_req_t req) {
   const fuse_ctx* context = fuse_req_ctx(req);
-  return {.uid = context->uid, .gid = context->gid, .umask = context->umask};
+  return {
+      .uid = context->uid, .gid = context->gid, .umask = context->umask, .thread = context->pid};
 }
 
 inline void reply_error(fuse_req_t req, const Error& error) {
