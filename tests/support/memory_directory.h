@@ -33,6 +33,7 @@ class MemoryDirectory final : public DirectoryWriter {
   Result<std::vector<RelativePath>> list_files(const RelativePath& directory) const override;
 
   Result<void> write(const RelativePath& path, std::span<const std::byte> bytes) override;
+  Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
   Result<void> sync() override { return {}; }
@@ -45,6 +46,8 @@ class MemoryDirectory final : public DirectoryWriter {
     // ENOENT or ENOTDIR when it isn't one.
     Result<void> check_directory(const RelativePath& path) const;
     Result<OwnedBytes> find_file(const RelativePath& path) const;
+    // Makes the parents; EISDIR or ENOTDIR when it can't be.
+    Result<void> make_fit_for_file(const RelativePath& path);
   };
 
   std::shared_ptr<Guarded<Tree>> tree_;

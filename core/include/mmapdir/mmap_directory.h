@@ -49,6 +49,11 @@ class MmapDirectory final : public DirectoryWriter {
 
   // `bytes` may be a mapped file's: when that is truncated meanwhile, the write fails (EFAULT).
   Result<void> write(const RelativePath& path, std::span<const std::byte> bytes) override;
+
+  // The writer holds two descriptors: the file's and its directory's. Its commit() needs no further
+  // one (for a path longer than PATH_MAX, one), as it closes the file before it opens the directory
+  // again, to see that it is the same.
+  Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
 

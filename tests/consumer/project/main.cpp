@@ -15,7 +15,9 @@ int main(int argc, char** argv) {
   }
   const auto path = mmapdir::RelativePath::parse("consumer.txt").value();
   const std::string text = "hello from an installed mmapdir\n";
-  directory->write(path, std::as_bytes(std::span(text))).value();
+  auto writer = directory->create(path).value();
+  writer.append(std::as_bytes(std::span(text))).value();
+  writer.commit().value();
   std::string read(text.size(), '\0');
   directory->open_read(path).value().read_at(0, std::as_writable_bytes(std::span(read))).value();
   std::cout << read;

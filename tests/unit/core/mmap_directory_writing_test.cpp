@@ -65,6 +65,8 @@ TEST_CASE_METHOD(WritingTest, "nothing is changed outside through a linked direc
   CHECK(directory().remove(path).error().code() == std::errc::cross_device_link);
   CHECK(directory().rename(path, relative("x")).error().code() == std::errc::cross_device_link);
   CHECK(directory().rename(relative("file"), path).error().code() == std::errc::cross_device_link);
+  CHECK(directory().create(path).error().code() == std::errc::cross_device_link);
+  CHECK(directory().create(relative("link/a/b")).error().code() == std::errc::cross_device_link);
   CHECK(names_in(outside.path()) == Names{"file"});
 }
 
