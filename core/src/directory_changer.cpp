@@ -174,6 +174,29 @@ Result<void> DirectoryChanger::rename(const RelativePath& from, const RelativePa
   return {};
 }
 
+Result<void> DirectoryChanger::link(const RelativePath& from, const RelativePath& to) {
+  for (const auto* const path : {&from, &to}) {
+    if (const auto allowed = check_name_to_change(*path); !allowed) {
+      return allowed;
+    }
+  }
+  const auto source = open_directory_beneath(root_, from.parent());
+  if (!source) {
+    return std::unexpected(source.error());
+  }
+  if (const auto file = find_file(source->get(), from); !file) {
+    return std::unexpected(file.error());
+  }
+  const auto target = begin_change(to.parent());
+  if (!target) {
+    return std::unexpected(target.error());
+  }
+  if (::linkat(source->get(), name_of(from), target->fd(), name_of(to), 0) != 0) {
+    return std::unexpected(Error::from_errno(errno, "link", from.string()));
+  }
+  return {};
+}
+
 Result<UniqueFd> DirectoryChanger::open_making_missing(const RelativePath& directory) {
   if (const auto made = make_missing(directory); !made) {
     return std::unexpected(made.error());

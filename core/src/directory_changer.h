@@ -26,6 +26,7 @@ class DirectoryChanger {
 
   Result<void> remove(const RelativePath& path);
   Result<void> rename(const RelativePath& from, const RelativePath& to);
+  Result<void> link(const RelativePath& from, const RelativePath& to);
   Result<void> sync() { return dirty_.sync(); }
 
  private:

@@ -147,6 +147,10 @@ Result<void> MmapDirectory::rename(const RelativePath& from, const RelativePath&
   return state_->changer.rename(from, to);
 }
 
+Result<void> MmapDirectory::link(const RelativePath& from, const RelativePath& to) {
+  return state_->changer.link(from, to);
+}
+
 Result<void> MmapDirectory::sync() { return state_->changer.sync(); }
 
 }  // namespace mmapdir

@@ -196,4 +196,25 @@ Result<void> MemoryDirectory::rename(const RelativePath& from, const RelativePat
   return {};
 }
 
+Result<void> MemoryDirectory::link(const RelativePath& from, const RelativePath& to) {
+  for (const auto* const path : {&from, &to}) {
+    if (const auto allowed = check_name_to_change(*path); !allowed) {
+      return allowed;
+    }
+  }
+  const auto tree = tree_->lock();
+  const auto bytes = tree->find_file(from);
+  if (!bytes) {
+    return std::unexpected(bytes.error());
+  }
+  if (const auto checked = tree->check_directory(to.parent()); !checked) {
+    return checked;
+  }
+  if (tree->directories.contains(to) || tree->files.contains(to)) {
+    return std::unexpected(Error(std::errc::file_exists, "link", from.string()));
+  }
+  tree->files.emplace(to, *bytes);
+  return {};
+}
+
 }  // namespace mmapdir::test

@@ -36,6 +36,8 @@ class MemoryDirectory final : public DirectoryWriter {
   Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
+  // Nobody can tell links from copies here: a file is only ever replaced whole.
+  Result<void> link(const RelativePath& from, const RelativePath& to) override;
   Result<void> sync() override { return {}; }
 
  private:

@@ -89,9 +89,14 @@ class DirectoryWriter : public Directory {
   // directory must exist.
   virtual Result<void> rename(const RelativePath& from, const RelativePath& to) = 0;
 
-  // Returns when everything that was written, committed, renamed or removed through this object
-  // before the call survives a power cut. After an error, that is unknown of what the error names;
-  // the next sync() tries again.
+  // Gives the file `from` a further name. Errors also: EEXIST when there is anything of the name
+  // `to`, whose directory must exist; EMLINK; EPERM where the system forbids it (hard links to the
+  // files of others, see fs.protected_hardlinks in proc_sys_fs(5), or a file system without them).
+  virtual Result<void> link(const RelativePath& from, const RelativePath& to) = 0;
+
+  // Returns when everything that was written, committed, linked, renamed or removed through this
+  // object before the call survives a power cut. After an error, that is unknown of what the error
+  // names; the next sync() tries again.
   virtual Result<void> sync() = 0;
 };
 

@@ -56,6 +56,7 @@ class MmapDirectory final : public DirectoryWriter {
   Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
+  Result<void> link(const RelativePath& from, const RelativePath& to) override;
 
   // Costs one fsync per directory changed since the last call. Of these at most 64 are remembered,
   // each with a descriptor; a change in one more first syncs the oldest, and fails if that fails.
