@@ -14,6 +14,7 @@
 
 #include "beneath.h"
 #include "file_identity.h"
+#include "lock_file.h"
 #include "posix.h"
 
 namespace mmapdir {
@@ -195,6 +196,18 @@ Result<void> DirectoryChanger::link(const RelativePath& from, const RelativePath
     return std::unexpected(Error::from_errno(errno, "link", from.string()));
   }
   return {};
+}
+
+// The lock file's name needn't survive a power cut, as no lock does: so this is no change to sync.
+Result<FileLock> DirectoryChanger::lock(const RelativePath& path, LockMode mode) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  const auto directory = open_making_missing(path.parent());
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  return lock_file(directory->get(), name_of(path), mode, path);
 }
 
 Result<UniqueFd> DirectoryChanger::open_making_missing(const RelativePath& directory) {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "dirty_directories.h"
+#include "mmapdir/file_lock.h"
 #include "mmapdir/relative_path.h"
 #include "mmapdir/result.h"
 #include "temporary_file.h"
@@ -27,6 +28,7 @@ class DirectoryChanger {
   Result<void> remove(const RelativePath& path);
   Result<void> rename(const RelativePath& from, const RelativePath& to);
   Result<void> link(const RelativePath& from, const RelativePath& to);
+  Result<FileLock> lock(const RelativePath& path, LockMode mode);
   Result<void> sync() { return dirty_.sync(); }
 
  private:

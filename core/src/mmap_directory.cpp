@@ -151,6 +151,10 @@ Result<void> MmapDirectory::link(const RelativePath& from, const RelativePath& t
   return state_->changer.link(from, to);
 }
 
+Result<FileLock> MmapDirectory::lock(const RelativePath& path, LockMode mode) {
+  return state_->changer.lock(path, mode);
+}
+
 Result<void> MmapDirectory::sync() { return state_->changer.sync(); }
 
 }  // namespace mmapdir

@@ -217,4 +217,27 @@ Result<void> MemoryDirectory::link(const RelativePath& from, const RelativePath&
   return {};
 }
 
+Result<FileLock> MemoryDirectory::lock(const RelativePath& path, LockMode mode) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  const auto tree = tree_->lock();
+  if (const auto fit = tree->make_fit_for_file(path); !fit) {
+    return std::unexpected(fit.error());
+  }
+  tree->files.try_emplace(path);
+  const bool exclusive = mode == LockMode::kExclusive;
+  auto& locks = tree->locks[path];
+  if (locks.exclusive || (exclusive && locks.shared > 0)) {
+    return std::unexpected(Error(std::errc::resource_unavailable_try_again, "lock", path.string()));
+  }
+  locks.exclusive = exclusive;
+  locks.shared += exclusive ? 0 : 1;
+  return FileLock(std::shared_ptr<const void>(&locks, [trees = tree_, exclusive](Locks* held) {
+    const auto release = trees->lock();
+    held->exclusive = false;
+    held->shared -= exclusive ? 0 : 1;
+  }));
+}
+
 }  // namespace mmapdir::test

@@ -38,12 +38,19 @@ class MemoryDirectory final : public DirectoryWriter {
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
   // Nobody can tell links from copies here: a file is only ever replaced whole.
   Result<void> link(const RelativePath& from, const RelativePath& to) override;
+  // Bound to the name, not to the file.
+  Result<FileLock> lock(const RelativePath& path, LockMode mode) override;
   Result<void> sync() override { return {}; }
 
  private:
+  struct Locks {
+    int shared = 0;
+    bool exclusive = false;
+  };
   struct Tree {
     std::map<RelativePath, OwnedBytes> files;
     std::set<RelativePath> directories{RelativePath()};
+    std::map<RelativePath, Locks> locks;
 
     // ENOENT or ENOTDIR when it isn't one.
     Result<void> check_directory(const RelativePath& path) const;

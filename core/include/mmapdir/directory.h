@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mmapdir/byte_range.h"
+#include "mmapdir/file_lock.h"
 #include "mmapdir/file_slice.h"
 #include "mmapdir/file_writer.h"
 #include "mmapdir/lazy_file_handle.h"
@@ -93,6 +94,16 @@ class DirectoryWriter : public Directory {
   // `to`, whose directory must exist; EMLINK; EPERM where the system forbids it (hard links to the
   // files of others, see fs.protected_hardlinks in proc_sys_fs(5), or a file system without them).
   virtual Result<void> link(const RelativePath& from, const RelativePath& to) = 0;
+
+  // Locks the file of that name, which is made (empty) if it is missing, and its parent directories
+  // with it; what it contains is neither read nor changed. Doesn't wait: EAGAIN when somebody holds
+  // a lock that excludes this one, be it in this process, in this object even. Advisory: it keeps
+  // nobody from anything who doesn't ask for it.
+  //
+  // It is bound to the file, not to the name. While anybody holds it, the file must not be removed,
+  // replaced or renamed; else the next one to ask gets a lock as well, on another file. Who holds
+  // it exclusively may remove the file as the last thing before letting go.
+  virtual Result<FileLock> lock(const RelativePath& path, LockMode mode) = 0;
 
   // Returns when everything that was written, committed, linked, renamed or removed through this
   // object before the call survives a power cut. After an error, that is unknown of what the error

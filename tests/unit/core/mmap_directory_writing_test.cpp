@@ -80,6 +80,10 @@ TEST_CASE_METHOD(WritingTest, "nothing is changed outside through a linked direc
   CHECK(directory().link(relative("file"), path).error().code() == std::errc::cross_device_link);
   CHECK(directory().create(path).error().code() == std::errc::cross_device_link);
   CHECK(directory().create(relative("link/a/b")).error().code() == std::errc::cross_device_link);
+  CHECK(directory().lock(path, LockMode::kExclusive).error().code() ==
+        std::errc::cross_device_link);
+  CHECK(directory().lock(relative("link/a/b"), LockMode::kExclusive).error().code() ==
+        std::errc::cross_device_link);
   CHECK(names_in(outside.path()) == Names{"file"});
 }
 
