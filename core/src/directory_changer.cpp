@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "beneath.h"
-#include "temporary_file.h"
+#include "file_identity.h"
+#include "lock_file.h"
+#include "posix.h"
 
 namespace mmapdir {
 namespace {
@@ -50,46 +52,90 @@ Result<std::optional<struct stat>> find_file(int directory, const RelativePath& 
   return status;
 }
 
-Result<TemporaryFile> create_like(const std::optional<struct stat>& replaced, int directory,
-                                  const RelativePath& path) {
-  if (!replaced || !S_ISREG(replaced->st_mode)) {
-    return TemporaryFile::create(directory, kNewFileMode, path.string());
+// The permission bits of the file that bears the name; nothing when there is none.
+Result<std::optional<mode_t>> find_mode(int directory, const RelativePath& path) {
+  const auto found = find_file(directory, path);
+  if (!found) {
+    return std::unexpected(found.error());
   }
-  const mode_t mode = replaced->st_mode & kPermissionBits;
-  auto file = TemporaryFile::create(directory, mode, path.string());
-  if (file) {
-    if (const auto set = file->set_mode(mode); !set) {  // the umask has taken some away
-      return std::unexpected(set.error());
-    }
+  const auto& status = *found;
+  if (!status || !S_ISREG(status->st_mode)) {
+    return std::nullopt;
   }
-  return file;
+  return status->st_mode & kPermissionBits;
+}
+
+// The umask may have taken some bits away, or a chmod has changed them since.
+Result<void> set_mode_of_replaced(TemporaryFile& file, const RelativePath& path) {
+  const auto replaced = find_mode(file.directory(), path);
+  if (!replaced) {
+    return std::unexpected(replaced.error());
+  }
+  const auto& mode = *replaced;
+  return mode ? file.set_mode(*mode) : Result<void>();
+}
+
+Result<void> check_is_same(int directory, int now, const RelativePath& path) {
+  const auto status = file_status(directory, path.string());
+  if (!status) {
+    return std::unexpected(status.error());
+  }
+  const auto status_now = file_status(now, path.string());
+  if (!status_now) {
+    return std::unexpected(status_now.error());
+  }
+  if (FileIdentity::of(*status) != FileIdentity::of(*status_now)) {
+    return std::unexpected(Error::from_errno(ESTALE, "commit", path.string()));
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<void> DirectoryChanger::write(const RelativePath& path, std::span<const std::byte> bytes) {
-  if (const auto allowed = check_name_to_change(path); !allowed) {
-    return allowed;
-  }
-  if (const auto made = make_missing(path.parent()); !made) {
-    return made;
-  }
-  const auto change = begin_change(path.parent());
-  if (!change) {
-    return std::unexpected(change.error());
-  }
-  const auto replaced = find_file(change->fd(), path);
-  if (!replaced) {
-    return std::unexpected(replaced.error());
-  }
-  auto file = create_like(*replaced, change->fd(), path);
+  auto file = create(path);
   if (!file) {
     return std::unexpected(file.error());
   }
   if (const auto written = file->write(bytes); !written) {
     return written;
   }
-  return file->replace(name_of(path));
+  return commit(*file, path);
+}
+
+Result<TemporaryFile> DirectoryChanger::create(const RelativePath& path) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  auto directory = open_making_missing(path.parent());
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  const auto replaced = find_mode(directory->get(), path);
+  if (!replaced) {
+    return std::unexpected(replaced.error());
+  }
+  // From the start not more than in the end: what one may not read then, one may not read now.
+  return TemporaryFile::create(std::move(*directory), replaced->value_or(kNewFileMode),
+                               path.string());
+}
+
+Result<void> DirectoryChanger::commit(TemporaryFile& file, const RelativePath& path) {
+  if (const auto set = set_mode_of_replaced(file, path); !set) {
+    return set;
+  }
+  if (const auto finished = file.finish(); !finished) {
+    return finished;
+  }
+  // Only now, as it takes a descriptor, and finish() has given one back.
+  const auto change = begin_change(path.parent());
+  if (!change) {
+    return std::unexpected(change.error());
+  }
+  if (const auto same = check_is_same(file.directory(), change->fd(), path); !same) {
+    return same;
+  }
+  return file.replace(name_of(path));
 }
 
 Result<void> DirectoryChanger::remove(const RelativePath& path) {
@@ -127,6 +173,48 @@ Result<void> DirectoryChanger::rename(const RelativePath& from, const RelativePa
     return std::unexpected(Error::from_errno(errno, "rename", from.string()));
   }
   return {};
+}
+
+Result<void> DirectoryChanger::link(const RelativePath& from, const RelativePath& to) {
+  for (const auto* const path : {&from, &to}) {
+    if (const auto allowed = check_name_to_change(*path); !allowed) {
+      return allowed;
+    }
+  }
+  const auto source = open_directory_beneath(root_, from.parent());
+  if (!source) {
+    return std::unexpected(source.error());
+  }
+  if (const auto file = find_file(source->get(), from); !file) {
+    return std::unexpected(file.error());
+  }
+  const auto target = begin_change(to.parent());
+  if (!target) {
+    return std::unexpected(target.error());
+  }
+  if (::linkat(source->get(), name_of(from), target->fd(), name_of(to), 0) != 0) {
+    return std::unexpected(Error::from_errno(errno, "link", from.string()));
+  }
+  return {};
+}
+
+// The lock file's name needn't survive a power cut, as no lock does: so this is no change to sync.
+Result<FileLock> DirectoryChanger::lock(const RelativePath& path, LockMode mode) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  const auto directory = open_making_missing(path.parent());
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  return lock_file(directory->get(), name_of(path), mode, path);
+}
+
+Result<UniqueFd> DirectoryChanger::open_making_missing(const RelativePath& directory) {
+  if (const auto made = make_missing(directory); !made) {
+    return std::unexpected(made.error());
+  }
+  return open_directory_beneath(root_, directory);
 }
 
 Result<DirtyDirectories::Change> DirectoryChanger::begin_change(const RelativePath& directory) {

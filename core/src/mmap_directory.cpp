@@ -31,6 +31,21 @@ FileSlice map_or_keep_open(MappingCache& cache, UniqueFd fd, std::uint64_t lengt
   return FileSlice::from_descriptor(fd.release(), length);
 }
 
+// Keeps the changer alive, and the root with it.
+class NewFile final : public FileSink {
+ public:
+  NewFile(std::shared_ptr<DirectoryChanger> changer, RelativePath path, TemporaryFile file)
+      : changer_(std::move(changer)), path_(std::move(path)), file_(std::move(file)) {}
+
+  Result<void> write(std::span<const std::byte> bytes) override { return file_.write(bytes); }
+  Result<void> commit() override { return changer_->commit(file_, path_); }
+
+ private:
+  std::shared_ptr<DirectoryChanger> changer_;
+  RelativePath path_;
+  TemporaryFile file_;
+};
+
 }  // namespace
 
 struct MmapDirectory::State {
@@ -115,12 +130,29 @@ Result<void> MmapDirectory::write(const RelativePath& path, std::span<const std:
   return state_->changer.write(path, bytes);
 }
 
+Result<FileWriter> MmapDirectory::create(const RelativePath& path) {
+  auto file = state_->changer.create(path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  std::shared_ptr<DirectoryChanger> changer(state_, &state_->changer);
+  return FileWriter(path, std::make_unique<NewFile>(std::move(changer), path, std::move(*file)));
+}
+
 Result<void> MmapDirectory::remove(const RelativePath& path) {
   return state_->changer.remove(path);
 }
 
 Result<void> MmapDirectory::rename(const RelativePath& from, const RelativePath& to) {
   return state_->changer.rename(from, to);
+}
+
+Result<void> MmapDirectory::link(const RelativePath& from, const RelativePath& to) {
+  return state_->changer.link(from, to);
+}
+
+Result<FileLock> MmapDirectory::lock(const RelativePath& path, LockMode mode) {
+  return state_->changer.lock(path, mode);
 }
 
 Result<void> MmapDirectory::sync() { return state_->changer.sync(); }

@@ -35,31 +35,32 @@ Result<std::string> random_name() {
 
 bool is_temporary_name(std::string_view name) { return name.starts_with(kPrefix); }
 
-Result<TemporaryFile> TemporaryFile::create(int directory, mode_t mode, std::string_view subject) {
+Result<TemporaryFile> TemporaryFile::create(UniqueFd directory, mode_t mode,
+                                            std::string_view subject) {
   auto name = random_name();
   if (!name) {
     return std::unexpected(name.error());
   }
   // 64 random bits don't meet by chance, so EEXIST needs no second try.
   UniqueFd fd(retry_interrupted([&] {
-    return ::openat(directory, name->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    mode);
+    return ::openat(directory.get(), name->c_str(),
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   }));
   if (!fd) {
     return std::unexpected(Error::from_errno(errno, "create", subject));
   }
-  return TemporaryFile(directory, std::move(fd), std::move(*name), subject);
+  return TemporaryFile(std::move(directory), std::move(fd), std::move(*name), subject);
 }
 
 TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
-    : directory_(other.directory_),
+    : directory_(std::move(other.directory_)),
       fd_(std::move(other.fd_)),
       name_(std::exchange(other.name_, {})),
       subject_(std::move(other.subject_)) {}
 
 TemporaryFile::~TemporaryFile() {
   if (!name_.empty()) {
-    ::unlinkat(directory_, name_.c_str(), 0);
+    ::unlinkat(directory_.get(), name_.c_str(), 0);
   }
 }
 
@@ -74,7 +75,7 @@ Result<void> TemporaryFile::write(std::span<const std::byte> bytes) {
   return write_all(fd_.get(), bytes, subject_);
 }
 
-Result<void> TemporaryFile::replace(const char* name) {
+Result<void> TemporaryFile::finish() {
   if (auto synced = sync_to_disk(fd_.get(), subject_); !synced) {
     return synced;
   }
@@ -83,7 +84,11 @@ Result<void> TemporaryFile::replace(const char* name) {
   if (::close(fd_.release()) != 0 && errno != EINTR) {
     return std::unexpected(Error::from_errno(errno, "close", subject_));
   }
-  if (::renameat(directory_, name_.c_str(), directory_, name) != 0) {
+  return {};
+}
+
+Result<void> TemporaryFile::replace(const char* name) {
+  if (::renameat(directory_.get(), name_.c_str(), directory_.get(), name) != 0) {
     return std::unexpected(Error::from_errno(errno, "replace", subject_));
   }
   name_.clear();

@@ -23,6 +23,23 @@ std::vector<RelativePath> with_ancestors(RelativePath path) {
   return paths;
 }
 
+class NewFile final : public FileSink {
+ public:
+  NewFile(MemoryDirectory directory, RelativePath path)
+      : directory_(std::move(directory)), path_(std::move(path)) {}
+
+  Result<void> write(std::span<const std::byte> bytes) override {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    return {};
+  }
+  Result<void> commit() override { return directory_.write(path_, bytes_); }
+
+ private:
+  MemoryDirectory directory_;
+  RelativePath path_;
+  std::vector<std::byte> bytes_;
+};
+
 }  // namespace
 
 MemoryDirectory::MemoryDirectory() : tree_(std::make_shared<Guarded<Tree>>()) {}
@@ -51,6 +68,19 @@ Result<OwnedBytes> MemoryDirectory::Tree::find_file(const RelativePath& path) co
     return std::unexpected(Error(std::errc::no_such_file_or_directory, "open", path.string()));
   }
   return found->second;
+}
+
+Result<void> MemoryDirectory::Tree::make_fit_for_file(const RelativePath& path) {
+  for (const auto& part : with_ancestors(path.parent())) {
+    if (files.contains(part)) {
+      return std::unexpected(Error(std::errc::not_a_directory, "open", path.string()));
+    }
+    directories.insert(part);
+  }
+  if (directories.contains(path)) {
+    return std::unexpected(Error(std::errc::is_a_directory, "change", path.string()));
+  }
+  return {};
 }
 
 void MemoryDirectory::make_directory(const RelativePath& path) {
@@ -115,17 +145,21 @@ Result<void> MemoryDirectory::write(const RelativePath& path, std::span<const st
     return allowed;
   }
   const auto tree = tree_->lock();
-  for (const auto& part : with_ancestors(path.parent())) {
-    if (tree->files.contains(part)) {
-      return std::unexpected(Error(std::errc::not_a_directory, "open", path.string()));
-    }
-    tree->directories.insert(part);
-  }
-  if (tree->directories.contains(path)) {
-    return std::unexpected(Error(std::errc::is_a_directory, "change", path.string()));
+  if (const auto fit = tree->make_fit_for_file(path); !fit) {
+    return fit;
   }
   tree->files.insert_or_assign(path, OwnedBytes::copy_of(bytes));
   return {};
+}
+
+Result<FileWriter> MemoryDirectory::create(const RelativePath& path) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  if (const auto fit = tree_->lock()->make_fit_for_file(path); !fit) {
+    return std::unexpected(fit.error());
+  }
+  return FileWriter(path, std::make_unique<NewFile>(*this, path));
 }
 
 Result<void> MemoryDirectory::remove(const RelativePath& path) {
@@ -160,6 +194,50 @@ Result<void> MemoryDirectory::rename(const RelativePath& from, const RelativePat
   tree->files.erase(from);
   tree->files.insert_or_assign(to, *bytes);
   return {};
+}
+
+Result<void> MemoryDirectory::link(const RelativePath& from, const RelativePath& to) {
+  for (const auto* const path : {&from, &to}) {
+    if (const auto allowed = check_name_to_change(*path); !allowed) {
+      return allowed;
+    }
+  }
+  const auto tree = tree_->lock();
+  const auto bytes = tree->find_file(from);
+  if (!bytes) {
+    return std::unexpected(bytes.error());
+  }
+  if (const auto checked = tree->check_directory(to.parent()); !checked) {
+    return checked;
+  }
+  if (tree->directories.contains(to) || tree->files.contains(to)) {
+    return std::unexpected(Error(std::errc::file_exists, "link", from.string()));
+  }
+  tree->files.emplace(to, *bytes);
+  return {};
+}
+
+Result<FileLock> MemoryDirectory::lock(const RelativePath& path, LockMode mode) {
+  if (const auto allowed = check_name_to_change(path); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  const auto tree = tree_->lock();
+  if (const auto fit = tree->make_fit_for_file(path); !fit) {
+    return std::unexpected(fit.error());
+  }
+  tree->files.try_emplace(path);
+  const bool exclusive = mode == LockMode::kExclusive;
+  auto& locks = tree->locks[path];
+  if (locks.exclusive || (exclusive && locks.shared > 0)) {
+    return std::unexpected(Error(std::errc::resource_unavailable_try_again, "lock", path.string()));
+  }
+  locks.exclusive = exclusive;
+  locks.shared += exclusive ? 0 : 1;
+  return FileLock(std::shared_ptr<const void>(&locks, [trees = tree_, exclusive](Locks* held) {
+    const auto release = trees->lock();
+    held->exclusive = false;
+    held->shared -= exclusive ? 0 : 1;
+  }));
 }
 
 }  // namespace mmapdir::test

@@ -33,18 +33,30 @@ class MemoryDirectory final : public DirectoryWriter {
   Result<std::vector<RelativePath>> list_files(const RelativePath& directory) const override;
 
   Result<void> write(const RelativePath& path, std::span<const std::byte> bytes) override;
+  Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
+  // Nobody can tell links from copies here: a file is only ever replaced whole.
+  Result<void> link(const RelativePath& from, const RelativePath& to) override;
+  // Bound to the name, not to the file.
+  Result<FileLock> lock(const RelativePath& path, LockMode mode) override;
   Result<void> sync() override { return {}; }
 
  private:
+  struct Locks {
+    int shared = 0;
+    bool exclusive = false;
+  };
   struct Tree {
     std::map<RelativePath, OwnedBytes> files;
     std::set<RelativePath> directories{RelativePath()};
+    std::map<RelativePath, Locks> locks;
 
     // ENOENT or ENOTDIR when it isn't one.
     Result<void> check_directory(const RelativePath& path) const;
     Result<OwnedBytes> find_file(const RelativePath& path) const;
+    // Makes the parents; EISDIR or ENOTDIR when it can't be.
+    Result<void> make_fit_for_file(const RelativePath& path);
   };
 
   std::shared_ptr<Guarded<Tree>> tree_;

@@ -49,8 +49,29 @@ class MmapDirectory final : public DirectoryWriter {
 
   // `bytes` may be a mapped file's: when that is truncated meanwhile, the write fails (EFAULT).
   Result<void> write(const RelativePath& path, std::span<const std::byte> bytes) override;
+
+  // The writer holds two descriptors: the file's and its directory's. Its commit() needs no further
+  // one (for a path longer than PATH_MAX, one), as it closes the file before it opens the directory
+  // again, to see that it is the same.
+  Result<FileWriter> create(const RelativePath& path) override;
   Result<void> remove(const RelativePath& path) override;
   Result<void> rename(const RelativePath& from, const RelativePath& to) override;
+  Result<void> link(const RelativePath& from, const RelativePath& to) override;
+
+  // An open file description lock (F_OFD_SETLK of fcntl(2)) on the whole file. It excludes, and is
+  // excluded by, every other lock of that kind and every record lock (F_SETLK, lockf): so those of
+  // Lucene's NativeFSLockFactory, LevelDB, RocksDB, LMDB, SQLite and Xapian. It knows nothing of
+  // flock(2) on local file systems, so nothing of tantivy's locks.
+  //
+  // Unlike a record lock it isn't lost when something else in the process opens and closes the
+  // file. It ends with its last descriptor: a child that was forked meanwhile, and goes on without
+  // exec, holds it until it ends itself. Over NFS it is the server's to grant, and lost when the
+  // server forgets the client.
+  //
+  // Holds one descriptor. An exclusive lock needs the permission to write the file, a shared one
+  // the permission to read it. Errors also: ELOOP for a symbolic link, EISDIR, EOPNOTSUPP for a
+  // special file, ENOLCK where the file system has no locks.
+  Result<FileLock> lock(const RelativePath& path, LockMode mode) override;
 
   // Costs one fsync per directory changed since the last call. Of these at most 64 are remembered,
   // each with a descriptor; a change in one more first syncs the oldest, and fails if that fails.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes a file into the directory that it is given, reads it back and prints it.
+// Writes a file into the directory that it is given, with a lock held, reads it back and prints it.
 #include <iostream>
 #include <span>
 #include <string>
@@ -15,7 +15,11 @@ int main(int argc, char** argv) {
   }
   const auto path = mmapdir::RelativePath::parse("consumer.txt").value();
   const std::string text = "hello from an installed mmapdir\n";
-  directory->write(path, std::as_bytes(std::span(text))).value();
+  const auto lock_file = mmapdir::RelativePath::parse("consumer.lock").value();
+  const auto lock = directory->lock(lock_file, mmapdir::LockMode::kExclusive).value();
+  auto writer = directory->create(path).value();
+  writer.append(std::as_bytes(std::span(text))).value();
+  writer.commit().value();
   std::string read(text.size(), '\0');
   directory->open_read(path).value().read_at(0, std::as_writable_bytes(std::span(read))).value();
   std::cout << read;

@@ -55,6 +55,17 @@ TEST_CASE_METHOD(WritingTest, "writing, removing and renaming act on a link, not
   CHECK(whole("target") == "target");
 }
 
+TEST_CASE_METHOD(WritingTest, "linking a link gives the link a further name, not its target") {
+  fs::create_symlink("file", root() / "a");
+  fs::create_symlink("nowhere", root() / "broken");
+  REQUIRE(directory().link(relative("a"), relative("b")));
+  CHECK(fs::is_symlink(root() / "b"));
+  CHECK(fs::hard_link_count(root() / "file") == 1);
+  CHECK(directory().link(relative("file"), relative("broken")).error().code() ==
+        std::errc::file_exists);
+  CHECK_FALSE(fs::exists(root() / "nowhere"));
+}
+
 TEST_CASE_METHOD(WritingTest, "nothing is changed outside through a linked directory") {
   const test::ScratchDirectory outside;
   put_file(outside / "file", "outside");
@@ -65,6 +76,14 @@ TEST_CASE_METHOD(WritingTest, "nothing is changed outside through a linked direc
   CHECK(directory().remove(path).error().code() == std::errc::cross_device_link);
   CHECK(directory().rename(path, relative("x")).error().code() == std::errc::cross_device_link);
   CHECK(directory().rename(relative("file"), path).error().code() == std::errc::cross_device_link);
+  CHECK(directory().link(path, relative("x")).error().code() == std::errc::cross_device_link);
+  CHECK(directory().link(relative("file"), path).error().code() == std::errc::cross_device_link);
+  CHECK(directory().create(path).error().code() == std::errc::cross_device_link);
+  CHECK(directory().create(relative("link/a/b")).error().code() == std::errc::cross_device_link);
+  CHECK(directory().lock(path, LockMode::kExclusive).error().code() ==
+        std::errc::cross_device_link);
+  CHECK(directory().lock(relative("link/a/b"), LockMode::kExclusive).error().code() ==
+        std::errc::cross_device_link);
   CHECK(names_in(outside.path()) == Names{"file"});
 }
 

@@ -61,6 +61,39 @@ TEST_CASE_METHOD(SyncingTest, "sync syncs both directories of a rename") {
   CHECK(Spy::syncs_of(root() / "to") == to + 1);
 }
 
+TEST_CASE_METHOD(SyncingTest, "sync syncs the directory that a link was made in") {
+  write("from/file");
+  write("to/other");
+  REQUIRE(directory().sync());
+  const auto from = Spy::syncs_of(root() / "from");
+  const auto to = Spy::syncs_of(root() / "to");
+  REQUIRE(directory().link(relative("from/file"), relative("to/file")));
+  REQUIRE(directory().sync());
+  CHECK(Spy::syncs_of(root() / "from") == from);
+  CHECK(Spy::syncs_of(root() / "to") == to + 1);
+}
+
+TEST_CASE_METHOD(SyncingTest, "a streamed file is synced by its commit and its name by sync") {
+  auto writer = directory().create(relative("file")).value();
+  REQUIRE(writer.append(bytes_of("text")));
+  REQUIRE(directory().sync());
+  CHECK(Spy::syncs_of(root()) == 0);
+  REQUIRE(writer.commit());
+  CHECK(Spy::syncs_of(root() / "file") == 1);
+  CHECK(Spy::syncs_of(root()) == 0);
+  REQUIRE(directory().sync());
+  CHECK(Spy::syncs_of(root()) == 1);
+}
+
+TEST_CASE_METHOD(SyncingTest, "a dropped writer and a lock leave nothing to sync") {
+  {
+    const auto writer = directory().create(relative("file")).value();
+  }
+  REQUIRE(directory().lock(relative("write.lock"), LockMode::kExclusive));
+  REQUIRE(directory().sync());
+  CHECK(Spy::syncs_of(root()) == 0);
+}
+
 TEST_CASE_METHOD(SyncingTest, "sync syncs the parents of directories that were made") {
   write("a/b/file");
   REQUIRE(directory().sync());

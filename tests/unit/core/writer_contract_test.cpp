@@ -106,6 +106,42 @@ CONTRACT_TEST("renaming from or into nowhere is an error and changes nothing") {
   CHECK(whole(directory, relative("a")) == "text");
 }
 
+CONTRACT_TEST("a link is a further name of the file, and stays when the first is replaced") {
+  TestType fixture;
+  auto& directory = fixture.directory();
+  REQUIRE(directory.write(relative("a"), bytes_of("text")));
+  REQUIRE(directory.write(relative("dir/other"), {}));
+  REQUIRE(directory.link(relative("a"), relative("dir/b")));
+  CHECK(whole(directory, relative("dir/b")) == "text");
+  REQUIRE(directory.write(relative("a"), bytes_of("new")));
+  CHECK(whole(directory, relative("dir/b")) == "text");
+  REQUIRE(directory.remove(relative("a")));
+  CHECK(whole(directory, relative("dir/b")) == "text");
+  CHECK(directory.sync());
+}
+
+CONTRACT_TEST("linking replaces nothing, links no directory and makes none") {
+  TestType fixture;
+  auto& directory = fixture.directory();
+  REQUIRE(directory.write(relative("a"), bytes_of("a")));
+  REQUIRE(directory.write(relative("dir/b"), bytes_of("b")));
+  const auto failure = [&](std::string_view from, std::string_view to) {
+    return directory.link(relative(from), relative(to)).error().code();
+  };
+  CHECK(failure("a", "dir/b") == std::errc::file_exists);
+  CHECK(failure("a", "a") == std::errc::file_exists);
+  CHECK(failure("a", "dir") == std::errc::file_exists);
+  CHECK(failure("a", "") == std::errc::is_a_directory);
+  CHECK(failure("dir", "x") == std::errc::is_a_directory);
+  CHECK(failure("", "x") == std::errc::is_a_directory);
+  CHECK(failure("missing", "x") == std::errc::no_such_file_or_directory);
+  CHECK(failure("a", "missing/x") == std::errc::no_such_file_or_directory);
+  CHECK(failure("a/below", "x") == std::errc::not_a_directory);
+  CHECK(failure("a", "dir/b/below") == std::errc::not_a_directory);
+  CHECK(directory.list_files({}).value() == relative({"a"}));
+  CHECK(whole(directory, relative("dir/b")) == "b");
+}
+
 CONTRACT_TEST("names kept for files in the making are refused") {
   TestType fixture;
   auto& directory = fixture.directory();
@@ -115,6 +151,8 @@ CONTRACT_TEST("names kept for files in the making are refused") {
   CHECK(directory.remove(reserved).error().code() == std::errc::invalid_argument);
   CHECK(directory.rename(relative("file"), reserved).error().code() == std::errc::invalid_argument);
   CHECK(directory.rename(reserved, relative("file")).error().code() == std::errc::invalid_argument);
+  CHECK(directory.link(relative("file"), reserved).error().code() == std::errc::invalid_argument);
+  CHECK(directory.link(reserved, relative("x")).error().code() == std::errc::invalid_argument);
 }
 
 CONTRACT_TEST("sync succeeds after every kind of change, after none, and twice") {
