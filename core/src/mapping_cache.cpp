@@ -20,6 +20,7 @@ class MappingCache::Impl : public std::enable_shared_from_this<Impl> {
   explicit Impl(MappingLimits limits) : limits_(limits) {}
 
   Result<MappingRef> acquire(int fd);
+  void forget(const FileIdentity& identity);
   void clear();
   MappingCounters counters() { return table_.lock()->counters; }
 
@@ -127,6 +128,14 @@ void MappingCache::Impl::end_loan(Position entry) {
   table_.lock()->end_loan(entry, removed);
 }
 
+void MappingCache::Impl::forget(const FileIdentity& identity) {
+  Entries removed;  // unmapped on return: after the table is unlocked
+  auto table = table_.lock();
+  if (const Position* const found = table->find(identity)) {
+    table->detach(*found, removed);
+  }
+}
+
 void MappingCache::Impl::clear() {
   Entries removed;
   table_.lock()->detach_all(removed);
@@ -151,6 +160,10 @@ MappingCache::MappingCache(MappingLimits limits) : impl_(std::make_shared<Impl>(
 MappingCache::~MappingCache() { impl_->clear(); }
 
 Result<MappingRef> MappingCache::acquire(int fd) { return impl_->acquire(fd); }
+
+void MappingCache::forget(dev_t device, ino_t inode) {
+  impl_->forget({.device = device, .inode = inode});
+}
 
 void MappingCache::clear() { impl_->clear(); }
 

@@ -43,7 +43,9 @@ Result<Entry> FileSystem::lookup(NodeId parent, const char* name) {
 }
 
 void FileSystem::forget(NodeId node, std::uint64_t count) {
-  inodes_.forget(node, count);
+  if (const auto gone = inodes_.forget(node, count)) {
+    cache_.forget(gone->device, gone->inode);
+  }
   open_inodes_.prune(node);  // if a request outlived the node's last handle
 }
 

@@ -140,20 +140,22 @@ NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator l
   return node;
 }
 
-void InodeTable::forget(NodeId node, std::uint64_t count) {
+std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t count) {
   SharedFd dropped;  // closed after the lock is dropped
   auto state = state_.lock();
   const auto found = state->inodes.find(node);
   if (node == kRootNode || found == state->inodes.end()) {
-    return;
+    return std::nullopt;
   }
   Inode& inode = found->second;
   inode.lookups -= std::min(count, inode.lookups);
   if (inode.lookups > 0) {
-    return;
+    return std::nullopt;
   }
+  std::optional<SourceIdentity> gone;
   if (const auto known = state->by_identity.find(inode.identity);
       known != state->by_identity.end() && known->second == node) {
+    gone = inode.identity;
     state->by_identity.erase(known);
   }
   if (const auto cached = state->by_node.find(node); cached != state->by_node.end()) {
@@ -162,6 +164,7 @@ void InodeTable::forget(NodeId node, std::uint64_t count) {
     state->by_node.erase(cached);
   }
   state->inodes.erase(found);
+  return gone;
 }
 
 Result<SharedFd> InodeTable::reach(NodeId node) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <list>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -39,7 +40,8 @@ class InodeTable {
   void note_name(NodeId parent, int parent_fd, const char* name);
 
   // Takes `count` lookups back.
-  void forget(NodeId node, std::uint64_t count);
+  // The file's identity where that was the last lookup of it.
+  std::optional<SourceIdentity> forget(NodeId node, std::uint64_t count);
 
   // A descriptor of the inode, good for fstat, openat and reopening but perhaps not for reading.
   // ESTALE when the file is gone from the source, or the node was never known.

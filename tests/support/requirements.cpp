@@ -16,6 +16,9 @@
 #include <string_view>
 #include <utility>
 
+#include "support/disk_image.h"
+#include "support/process.h"
+#include "support/strace.h"
 #include "support/unique_fd.h"
 
 namespace mmapdir::test {
@@ -59,6 +62,26 @@ bool is_set_user_id_program(const char* path) {
   return ::stat(path, &found) == 0 && (found.st_mode & S_ISUID) != 0 && found.st_uid == 0;
 }
 
+bool has_program(const std::string& name) {
+  std::istringstream path(environment("PATH").value_or("/usr/sbin:/usr/bin:/sbin:/bin"));
+  for (std::string directory; std::getline(path, directory, ':');) {
+    if (::access(fmt::format("{}/{}", directory, name).c_str(), X_OK) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool kernel_has_file_system(const std::string& type) {
+  std::ifstream known("/proc/filesystems");
+  for (std::string word; known >> word;) {
+    if (word == type) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<std::string> environment(const char* name) {
@@ -90,6 +113,22 @@ void require_passthrough() {
   require(kernel_version() >= std::pair(6, 9), "passthrough needs Linux 6.9");
   require(!kernel_configured_without("CONFIG_FUSE_PASSTHROUGH"),
           "this kernel is built without CONFIG_FUSE_PASSTHROUGH");
+}
+
+void require_strace() {
+  require(::geteuid() == 0, "watching the daemon needs root");
+  require(has_program("strace"), "strace isn't there (package strace)");
+}
+
+void require_disk_images(const std::string& type) {
+  require(::geteuid() == 0, "mounting an image needs root");
+  struct stat found{};
+  require(::stat("/dev/loop-control", &found) == 0, "this machine has no loop devices");
+  require(has_program("mkfs." + type), "mkfs." + type + " isn't there");
+  // A module that isn't loaded yet isn't listed.
+  require(kernel_has_file_system(type) ||
+              (has_program("modprobe") && run({"modprobe", "-q", type}).status == 0),
+          "this kernel has no " + type);
 }
 
 void require_no_undefined_sanitizer() {

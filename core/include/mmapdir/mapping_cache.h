@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -75,6 +77,10 @@ class MappingCache {
   // O_WRONLY descriptor). Each is a reason to pread instead, none means that the file is
   // unreadable.
   Result<MappingRef> acquire(int fd);
+
+  // Forgets the mapping of one file, if there is any: now if it is idle, else when its last
+  // MappingRef goes. A mapping keeps a deleted file's blocks on the disk.
+  void forget(dev_t device, ino_t inode);
 
   // Forgets every idle mapping now, and each busy one when its last MappingRef goes.
   void clear();

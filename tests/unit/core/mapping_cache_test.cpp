@@ -2,6 +2,7 @@
 #include "mmapdir/mapping_cache.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <cstdint>
@@ -213,6 +214,25 @@ TEST_CASE_METHOD(MappingCacheTest, "clear forgets a busy mapping when its last v
   view.reset();
   CHECK(cache.counters().mappings == 2);
   copy.reset();
+  CHECK(cache.counters().mappings == 1);
+}
+
+TEST_CASE_METHOD(MappingCacheTest, "forget forgets one file, when nobody views it any more") {
+  MappingCache cache;
+  const auto path = file("a", "text");
+  struct stat found{};
+  REQUIRE(::stat(path.c_str(), &found) == 0);
+  map(cache, file("b", "b"));
+  auto view = map(cache, path);
+  cache.forget(found.st_dev, found.st_ino);
+  CHECK(text_of(view) == "text");
+  CHECK(cache.counters().mappings == 2);
+  view.reset();
+  CHECK(cache.counters().mappings == 1);
+  map(cache, path);
+  CHECK(cache.counters().mappings == 2);
+  cache.forget(found.st_dev, found.st_ino);
+  cache.forget(found.st_dev, found.st_ino);
   CHECK(cache.counters().mappings == 1);
 }
 
