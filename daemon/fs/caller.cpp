@@ -24,10 +24,9 @@ using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S
 
 constexpr std::uint32_t bit(unsigned capability) { return 1U << capability; }
 
-// What the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)), but for
-// CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. All are below 32.
-constexpr std::uint32_t kDropped =
-    bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FSETID) | bit(CAP_LINUX_IMMUTABLE) | bit(CAP_MKNOD);
+// Of what the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)): what isn't
+// needed where the caller has it, or was asked about by the kernel before. Below 32, all of them.
+constexpr std::uint32_t kDropped = bit(CAP_CHOWN) | bit(CAP_FSETID) | bit(CAP_LINUX_IMMUTABLE);
 
 // The wrappers of glibc set the ids of all threads. These are the calling thread's alone.
 void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }

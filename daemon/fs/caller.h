@@ -18,8 +18,9 @@ struct Caller {
 // Makes the calling thread act on the source as the caller does, for as long as it lives: what is
 // made belongs to the caller, its umask (or the directory's default ACL) holds, and set-user-id
 // bits go where the source would take them. What the caller may do has been checked by the kernel
-// before, with its supplementary groups, which this thread doesn't have: so the right to enter and
-// change any directory (CAP_DAC_OVERRIDE) stays.
+// before, with its supplementary groups and capabilities, which this thread doesn't have: so the
+// rights to enter and change any directory (CAP_DAC_OVERRIDE), to do what a file's owner may
+// (CAP_FOWNER) and to make devices (CAP_MKNOD) stay.
 //
 // A daemon that isn't root can act as itself only, which then is the caller; just the umask is set.
 // Never register a file for passthrough meanwhile: its I/O would go on in the caller's name.

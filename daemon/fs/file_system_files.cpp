@@ -181,9 +181,13 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
     return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
   }
   const InGroupsOf in_groups(caller, mode.kill_privileges && has_set_group_id(fd));
+  // Without CAP_FSETID, as whoever it be, the source's kernel takes the bits away.
+  std::optional<WithoutFsetid> as_root;
   std::optional<ActingAs> acting;
-  if (mode.kill_privileges) {
-    acting.emplace(caller);  // without CAP_FSETID the source's kernel takes the bits away
+  if (mode.kill_privileges && caller.uid == 0) {
+    as_root.emplace();
+  } else if (mode.kill_privileges) {
+    acting.emplace(caller);
   }
   std::size_t done = 0;
   while (done < bytes.size()) {
