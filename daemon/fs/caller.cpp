@@ -26,12 +26,11 @@ using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S
 
 constexpr std::uint32_t bit(unsigned capability) { return 1U << capability; }
 
-// What the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)), but for
-// CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, and what lets a process exceed quotas. All are
-// below 32.
-constexpr std::uint32_t kDropped = bit(CAP_CHOWN) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
-                                   bit(CAP_LINUX_IMMUTABLE) | bit(CAP_MKNOD) |
-                                   bit(CAP_SYS_RESOURCE);
+// Of what the kernel takes from the effective set when fsuid leaves 0 (capabilities(7)): what isn't
+// needed where the caller has it, or was asked about by the kernel before. And what lets a process
+// exceed quotas. All are below 32.
+constexpr std::uint32_t kDropped =
+    bit(CAP_CHOWN) | bit(CAP_FSETID) | bit(CAP_LINUX_IMMUTABLE) | bit(CAP_SYS_RESOURCE);
 
 // The wrappers of glibc set the ids of all threads. These are the calling thread's alone.
 void set_fsuid(uid_t uid) { ::syscall(SYS_setfsuid, uid); }
@@ -102,9 +101,10 @@ bool reserves_by_user(int fd) {
 
 }  // namespace
 
-ActingAs::ActingAs(const Caller& caller) {
+ActingAs::ActingAs(const Caller& caller, bool kills_privileges) {
   set_thread_umask(caller.umask);
-  if (::geteuid() != 0 || (caller.uid == 0 && caller.gid == 0)) {
+  const bool is_root = caller.uid == 0 && caller.gid == 0;
+  if (::geteuid() != 0 || (is_root && !kills_privileges)) {
     return;
   }
   switched_ = true;
@@ -112,6 +112,8 @@ ActingAs::ActingAs(const Caller& caller) {
   set_fsuid(caller.uid);
   if (caller.uid != 0) {
     set_effective_capabilities(kDropped);
+  } else if (kills_privileges) {
+    set_effective_capabilities(bit(CAP_FSETID));
   }
 }
 

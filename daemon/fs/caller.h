@@ -18,9 +18,10 @@ struct Caller {
 // Makes the calling thread act on the source as the caller does, for as long as it lives: what is
 // made belongs to the caller, its umask (or the directory's default ACL) holds, and set-user-id
 // bits go where the source would take them. What the caller may do has been checked by the kernel
-// before, with its supplementary groups, which this thread doesn't have: so the right to enter and
-// change any directory (CAP_DAC_OVERRIDE) stays. The right to exceed quotas and to use what is
-// reserved for root (CAP_SYS_RESOURCE) doesn't.
+// before, with its supplementary groups and capabilities, which this thread doesn't have: so the
+// rights to enter and change any directory (CAP_DAC_OVERRIDE), to do what a file's owner may
+// (CAP_FOWNER) and to make devices (CAP_MKNOD) stay.
+// The right to exceed quotas and to use what is reserved for root (CAP_SYS_RESOURCE) doesn't.
 //
 // A daemon that isn't root can act as itself only, which then is the caller; just the umask is set.
 // Never register a file for passthrough meanwhile: that has rights of its own (RegisteringFor).
@@ -28,7 +29,9 @@ struct Caller {
 // A resource type; one at a time in a thread.
 class ActingAs {
  public:
-  explicit ActingAs(const Caller& caller);
+  // `kills_privileges`: the caller may be root, and yet has no right to leave set-user-id and
+  // set-group-id bits on what it writes (CAP_FSETID).
+  explicit ActingAs(const Caller& caller, bool kills_privileges = false);
   ActingAs(const ActingAs&) = delete;
   ActingAs& operator=(const ActingAs&) = delete;
   ~ActingAs();

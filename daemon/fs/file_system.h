@@ -131,11 +131,10 @@ class FileSystem {
   Result<CreatedFile> tmpfile(NodeId parent, mode_t mode, int flags, const Caller& caller);
   Result<ReadView> read(HandleId handle, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
-  // How much was written; an error only where nothing was. `flags` are the request's: O_APPEND,
-  // O_DSYNC and O_SYNC as they hold for this write, whatever the handle was opened with. No caller:
-  // the kernel writes its pages back, which is done in the name of who opened the handle.
+  // How much was written; an error only where nothing was. No caller: the kernel writes its pages
+  // back, which is done in the name of who opened the handle.
   Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
-                            int flags, const std::optional<Caller>& caller);
+                            WriteMode mode, const std::optional<Caller>& caller);
   Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
                          const Caller& caller);
   Result<std::size_t> copy_file_range(HandleId from, off_t from_offset, HandleId to,

@@ -182,25 +182,25 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
 // In the caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and
 // without CAP_SYS_RESOURCE keeps within quotas.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
-                                      std::span<const std::byte> bytes, int flags,
+                                      std::span<const std::byte> bytes, WriteMode mode,
                                       const std::optional<Caller>& caller) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
   }
-  if ((*file)->appends_only && (flags & O_APPEND) == 0) {
+  if ((*file)->appends_only && (mode.flags & O_APPEND) == 0) {
     return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
   }
   const int fd = (*file)->fd->get();
   const Caller writer = caller.value_or((*file)->opener);
   const InGroupsOf in_groups(writer, writer.uid != 0 && has_set_group_id(fd));
-  const ActingAs acting(writer);
+  const ActingAs acting(writer, mode.kill_privileges);
   std::size_t done = 0;
   while (done < bytes.size()) {
     const iovec left{.iov_base = const_cast<std::byte*>(bytes.data() + done),
                      .iov_len = bytes.size() - done};
     const ssize_t n =
-        ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(flags));
+        ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(mode.flags));
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {

@@ -86,6 +86,13 @@ struct AttributeChange {
   timespec modification_time{.tv_sec = 0, .tv_nsec = UTIME_OMIT};
 };
 
+// How a write is to be done, as its request says. The flags are those of the program's descriptor
+// as they are now, which fcntl may have changed since the open, and what pwritev2 was given beside.
+struct WriteMode {
+  int flags = 0;                 // O_APPEND, O_DSYNC, O_SYNC
+  bool kill_privileges = false;  // writing takes set-user-id and set-group-id bits away
+};
+
 // Bytes to answer a read with, and what keeps them alive until the answer has left.
 struct ReadView {
   std::span<const std::byte> bytes;

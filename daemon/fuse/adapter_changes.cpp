@@ -10,6 +10,16 @@
 namespace mmapdirfs {
 namespace {
 
+// libfuse passes this on from 3.18.3 on. It tells root without CAP_FSETID from other root; nobody
+// else needs it.
+bool kills_privileges([[maybe_unused]] const fuse_file_info& info) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  return info.kill_suidgid != 0;
+#else
+  return false;
+#endif
+}
+
 AttributeChange to_change(const struct stat& values, int which) {
   AttributeChange change;
   const auto has = [which](int bit) { return (which & bit) != 0; };
@@ -110,8 +120,9 @@ void Adapter::reply_created(fuse_req_t req, const Result<CreatedFile>& created,
 void Adapter::write(fuse_req_t req, fuse_ino_t /*node*/, const char* bytes, std::size_t size,
                     off_t offset, fuse_file_info* info) {
   const auto caller = info->writepage != 0 ? std::nullopt : std::optional(caller_of(req));
+  const WriteMode mode{.flags = info->flags, .kill_privileges = kills_privileges(*info)};
   const auto written = fs_.write(handle_of(info), static_cast<std::uint64_t>(offset),
-                                 std::as_bytes(std::span(bytes, size)), info->flags, caller);
+                                 std::as_bytes(std::span(bytes, size)), mode, caller);
   if (!written) {
     return reply_error(req, written.error());
   }
