@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -153,6 +154,12 @@ class FileSystem {
   Result<void> set_flock(HandleId handle, int operation);
   Result<LockWaits::Attempt> wait_for_flock(HandleId handle, int operation);
   LockWaits& lock_waits() { return lock_waits_; }
+
+  // Who has just taken a lock must not read pages that are older. Nothing, where those that the
+  // kernel may keep are the file's present ones (in passthrough it keeps none): else the version
+  // for note_pages(), to be told once they were dropped.
+  std::optional<std::uint64_t> version_of_outdated_pages(HandleId handle);
+  void note_pages(HandleId handle, std::uint64_t version);
 
  private:
   struct OpenFile {

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -12,12 +11,6 @@
 
 namespace mmapdirfs {
 namespace {
-
-std::int64_t now_in_nanoseconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
-}
 
 // O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:
 // requests arrive in buffers that aren't aligned for it.
@@ -63,8 +56,7 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags) {
       .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
   if (opened.path != ReadPath::kPassthrough) {
     const auto attributes = Source::attributes(fd->get());
-    opened.keep_pages = attributes && inodes_.exchange_version(
-                                          node, file_version(*attributes, now_in_nanoseconds()));
+    opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
   }
   opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd)));
   return opened;
