@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +21,14 @@ void stop_direct_io(int fd, int flags) {
   }
 }
 
+// The kernel may still know the node by a name that was taken away on the source. Asked again, on
+// ESTALE, it looks the name up anew: SQLite would take the journal that another process has just
+// deleted for one that a crash has left behind, and undo what that one had committed.
+bool has_lost_its_names(const InodeTable& inodes, NodeId node, int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && found.st_nlink == 0 && inodes.had_name(node);
+}
+
 }  // namespace
 
 Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
@@ -37,6 +46,9 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   const auto path_fd = reach(node);
   if (!path_fd) {
     return std::unexpected(path_fd.error());
+  }
+  if (has_lost_its_names(inodes_, node, (*path_fd)->get()) && !open_inodes_.find(node)) {
+    return std::unexpected(Error::from_errno(ESTALE, "open a file that has no name any more"));
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
