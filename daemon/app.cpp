@@ -20,6 +20,7 @@
 #include "fs/file_system.h"
 #include "fuse/adapter.h"
 #include "fuse/backing.h"
+#include "fuse/invalidator.h"
 #include "fuse/session.h"
 #include "log.h"
 #include "mmapdir/mapping_cache.h"
@@ -120,6 +121,7 @@ class Mount {
     if (fs_) {
       fs_->lock_waits().stop();
     }
+    invalidator_.stop();
     backings_.detach();
   }
 
@@ -158,13 +160,14 @@ class Mount {
       return std::unexpected(StartError{fs.error().message()});
     }
     fs_ = std::move(*fs);
-    adapter_ = std::make_unique<Adapter>(*fs_, CachePolicy::of(options_.cache),
+    adapter_ = std::make_unique<Adapter>(*fs_, invalidator_, CachePolicy::of(options_.cache),
                                          negotiation(options_, plan_));
     auto session = Session::create(*adapter_, session_options(options_, plan_));
     if (!session) {
       return std::unexpected(session.error());
     }
     session_ = std::make_unique<Session>(std::move(*session));
+    invalidator_.attach(session_->handle());
     if (const auto mounted = session_->mount(plan_.mountpoint); !mounted) {
       return std::unexpected(mounted.error());
     }
@@ -195,6 +198,7 @@ class Mount {
   mmapdir::MappingCache cache_;
   DeviceBackings backings_;
   std::unique_ptr<FileSystem> fs_;
+  Invalidator invalidator_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
   ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled

@@ -159,6 +159,12 @@ class FileSystem {
   Result<LockWaits::Attempt> wait_for_flock(HandleId handle, int operation);
   LockWaits& lock_waits() { return lock_waits_; }
 
+  // Who has just taken a lock must not read pages that are older. Nothing, where those that the
+  // kernel may keep are the file's present ones (in passthrough it keeps none): else the version
+  // for note_pages(), to be told once they were dropped.
+  std::optional<std::uint64_t> version_of_outdated_pages(HandleId handle);
+  void note_pages(HandleId handle, std::uint64_t version);
+
  private:
   struct OpenFile {
     OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -13,12 +13,6 @@
 
 namespace mmapdirfs {
 namespace {
-
-std::int64_t now_in_nanoseconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
-}
 
 // What the source's open has allowed, but what isn't the daemon's to go by. O_DIRECT: requests
 // arrive in buffers that aren't aligned for it. O_APPEND: the program may have taken it back, and
@@ -47,6 +41,14 @@ int write_flags(int flags) {
   return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
 }
 
+// The kernel may still know the node by a name that was taken away on the source. Asked again, on
+// ESTALE, it looks the name up anew: SQLite would take the journal that another process has just
+// deleted for one that a crash has left behind, and undo what that one had committed.
+bool has_lost_its_names(const InodeTable& inodes, NodeId node, int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && found.st_nlink == 0 && inodes.had_name(node);
+}
+
 }  // namespace
 
 Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
@@ -65,6 +67,9 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   const auto path_fd = reach(node);
   if (!path_fd) {
     return std::unexpected(path_fd.error());
+  }
+  if (has_lost_its_names(inodes_, node, (*path_fd)->get()) && !open_inodes_.find(node)) {
+    return std::unexpected(Error::from_errno(ESTALE, "open a file that has no name any more"));
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
@@ -87,8 +92,7 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
       .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
   if (opened.path != ReadPath::kPassthrough) {
     const auto attributes = Source::attributes(fd->get());
-    opened.keep_pages = attributes && inodes_.exchange_version(
-                                          node, file_version(*attributes, now_in_nanoseconds()));
+    opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
   }
   const bool appends_only = keeps_append(fd->get(), flags);
   opened.handle =

@@ -2,9 +2,11 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "fs/file_system.h"
+#include "fs/file_version.h"
 
 namespace mmapdirfs {
 namespace {
@@ -108,6 +110,23 @@ Result<LockWaits::Attempt> FileSystem::wait_for_flock(HandleId handle, int opera
     return std::unexpected(description.error());
   }
   return [fd = std::move(*description), operation] { return apply_flock(fd->get(), operation); };
+}
+
+std::optional<std::uint64_t> FileSystem::version_of_outdated_pages(HandleId handle) {
+  const auto file = files_.find(handle);
+  if (!file || (*file)->inode->path() == ReadPath::kPassthrough) {
+    return std::nullopt;
+  }
+  const auto attributes = Source::attributes((*file)->fd->get());
+  const std::uint64_t version = attributes ? file_version(*attributes) : 0;
+  const bool is_present = version != 0 && version == (*file)->inode->pages_version();
+  return is_present ? std::nullopt : std::optional(version);
+}
+
+void FileSystem::note_pages(HandleId handle, std::uint64_t version) {
+  if (const auto file = files_.find(handle)) {
+    (*file)->inode->set_pages_version(version);
+  }
 }
 
 }  // namespace mmapdirfs

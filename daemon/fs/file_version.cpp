@@ -2,6 +2,7 @@
 #include "fs/file_version.h"
 
 #include <algorithm>
+#include <ctime>
 #include <limits>
 
 namespace mmapdirfs {
@@ -34,6 +35,12 @@ std::uint64_t file_version(const Attributes& attributes, std::int64_t now) {
   }
   const auto modified = static_cast<std::uint64_t>(nanoseconds(attributes.stx_mtime));
   return mix(mix(mix(static_cast<std::uint64_t>(changed)) ^ modified) ^ attributes.stx_size);
+}
+
+std::uint64_t file_version(const Attributes& attributes) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return file_version(attributes, (now.tv_sec * 1'000'000'000) + now.tv_nsec);
 }
 
 }  // namespace mmapdirfs

@@ -15,4 +15,7 @@ namespace mmapdirfs {
 // change in the same tick would leave the same stamps behind. git calls such entries racy.
 std::uint64_t file_version(const Attributes& attributes, std::int64_t now);
 
+// The same, now.
+std::uint64_t file_version(const Attributes& attributes);
+
 }  // namespace mmapdirfs

@@ -39,7 +39,8 @@ InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t
                                          .parent = kRootNode,
                                          .birth = birth_of(root),
                                          .lookups = 1,
-                                         .version = 0});
+                                         .version = 0,
+                                         .had_name = true});
   state->by_identity.emplace(identity, kRootNode);
 }
 
@@ -134,7 +135,8 @@ NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator l
                                     .parent = parent,
                                     .birth = birth,
                                     .lookups = 1,
-                                    .version = 0});
+                                    .version = 0,
+                                    .had_name = attributes.stx_nlink > 0});
   state->by_identity.emplace(identity, node);
   evicted = remember_descriptor(*state, node, std::move(fd));
   return node;
@@ -278,6 +280,12 @@ bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {
     return false;
   }
   return std::exchange(found->second.version, version) == version && version != 0;
+}
+
+bool InodeTable::had_name(NodeId node) const {
+  auto state = state_.lock();
+  const auto found = state->inodes.find(node);
+  return found != state->inodes.end() && found->second.had_name;
 }
 
 std::size_t InodeTable::size() const { return state_.lock()->inodes.size(); }

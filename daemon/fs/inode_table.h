@@ -54,6 +54,10 @@ class InodeTable {
   // for this node; remembers `version` in its place. Zero is no version and equals nothing.
   bool exchange_version(NodeId node, std::uint64_t version);
 
+  // The source counted a link to the file when the kernel came to know it. Not so for a file made
+  // without a name, and on file systems that count none.
+  bool had_name(NodeId node) const;
+
   std::size_t size() const;
 
  private:
@@ -64,6 +68,7 @@ class InodeTable {
     std::int64_t birth;
     std::uint64_t lookups;
     std::uint64_t version;
+    bool had_name;
   };
 
   // What reach() needs of an inode once the lock is dropped.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,6 +46,11 @@ class OpenInode {
   FailedSyncs failed_syncs() const { return *failed_syncs_.lock(); }
   FailedSyncs note_failed_sync(int errnum);
 
+  // The file's version (see fs/file_version.h) when the kernel last dropped its pages while the
+  // file was open: those that it has now are no older. Zero where that can't be told.
+  std::uint64_t pages_version() const { return pages_version_; }
+  void set_pages_version(std::uint64_t version) { pages_version_ = version; }
+
   // Up to `length` bytes from `offset`, by way of `fd`, a descriptor of this file; fewer at the end
   // of the file as it is now. `scratch` is filled where no mapping is to be had, and must then
   // outlive the view.
@@ -64,6 +70,7 @@ class OpenInode {
   mmapdir::MappingCache& cache_;
   mmapdir::Guarded<mmapdir::MappingRef> mapping_;
   mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
+  std::atomic<std::uint64_t> pages_version_ = 0;
 };
 
 // The inodes that are open. Any thread may call; concurrent first opens of one inode make one

@@ -11,6 +11,8 @@
 
 namespace mmapdirfs {
 
+class Invalidator;
+
 // What the kernel and the daemon agree on at INIT.
 struct Negotiation {
   bool want_passthrough = false;
@@ -34,11 +36,11 @@ struct KernelFeatures {
 // Reading is in adapter.cpp, what changes the source in adapter_changes.cpp, locks in
 // adapter_locks.cpp.
 //
-// Borrows the file system. libfuse calls it from many threads at once.
+// Borrows the file system and the invalidator. libfuse calls it from many threads at once.
 class Adapter {
  public:
-  Adapter(FileSystem& fs, CachePolicy policy, Negotiation negotiation)
-      : fs_(fs), policy_(policy), negotiation_(negotiation) {}
+  Adapter(FileSystem& fs, Invalidator& invalidator, CachePolicy policy, Negotiation negotiation)
+      : fs_(fs), invalidator_(invalidator), policy_(policy), negotiation_(negotiation) {}
 
   // The operations, for fuse_session_new with this object as the user data. The one place where
   // they are named, and the wall where exceptions end (operations.cpp).
@@ -107,14 +109,23 @@ class Adapter {
   void setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struct flock* lock, int sleep);
   void flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation);
 
-  void answer_lock(fuse_req_t req, const Result<void>& tried, bool may_wait,
+  struct LockRequest {
+    fuse_req_t req;
+    fuse_ino_t node;
+    HandleId handle;
+    bool takes;  // rather than gives back
+    bool may_wait;
+  };
+  void answer_lock(const LockRequest& request, const Result<void>& tried,
                    const std::function<Result<LockWaits::Attempt>()>& wait);
+  void reply_lock(const LockRequest& request, const Result<void>& result);
   void reply_entry(fuse_req_t req, const Result<Entry>& entry);
   void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
   bool appends_past_the_cache(int flags) const;
   void describe(const OpenedFile& opened, fuse_file_info& info) const;
 
   FileSystem& fs_;
+  Invalidator& invalidator_;
   const CachePolicy policy_;
   const Negotiation negotiation_;
   KernelFeatures features_;  // written by INIT, before any other request

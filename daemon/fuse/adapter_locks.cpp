@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <sys/file.h>
 
 #include <cerrno>
@@ -6,6 +7,7 @@
 #include <utility>
 
 #include "fuse/adapter.h"
+#include "fuse/invalidator.h"
 #include "fuse/request.h"
 
 namespace mmapdirfs {
@@ -18,41 +20,72 @@ void Adapter::getlk(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info, s
   fuse_reply_lock(req, &*found);
 }
 
-void Adapter::setlk(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info, struct flock* lock,
+void Adapter::setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struct flock* lock,
                     int sleep) {
   const HandleId handle = handle_of(info);
   const LockOwner owner = owner_of(info);
-  answer_lock(req, fs_.set_record_lock(handle, owner, *lock), sleep != 0,
+  answer_lock({.req = req,
+               .node = node,
+               .handle = handle,
+               .takes = lock->l_type != F_UNLCK,
+               .may_wait = sleep != 0},
+              fs_.set_record_lock(handle, owner, *lock),
               [&] { return fs_.wait_for_record_lock(handle, owner, *lock); });
 }
 
-void Adapter::flock(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info, int operation) {
+void Adapter::flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation) {
   const HandleId handle = handle_of(info);
-  answer_lock(req, fs_.set_flock(handle, operation), (operation & LOCK_NB) == 0,
+  answer_lock({.req = req,
+               .node = node,
+               .handle = handle,
+               .takes = (operation & LOCK_UN) == 0,
+               .may_wait = (operation & LOCK_NB) == 0},
+              fs_.set_flock(handle, operation),
               [&] { return fs_.wait_for_flock(handle, operation); });
 }
 
 // A lock that can't be had at once is waited for by a thread of its own, which then replies. The
 // interrupter knows the wait by number: libfuse may still be calling it while the wait ends.
-void Adapter::answer_lock(fuse_req_t req, const Result<void>& tried, bool may_wait,
+void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
                           const std::function<Result<LockWaits::Attempt>()>& wait) {
-  if (tried || tried.error().errnum() != EAGAIN || !may_wait) {
-    return reply_outcome(req, tried);
+  if (tried || tried.error().errnum() != EAGAIN || !request.may_wait) {
+    return reply_lock(request, tried);
   }
   auto attempt = wait();
   if (!attempt) {
-    return reply_error(req, attempt.error());
+    return reply_error(request.req, attempt.error());
   }
   const WaitId id = fs_.lock_waits().prepare();
   fuse_req_interrupt_func(
-      req,
+      request.req,
       [](fuse_req_t interrupted, void* number) {
         const auto wait_id = WaitId{reinterpret_cast<std::uintptr_t>(number)};
         static_cast<Adapter*>(fuse_req_userdata(interrupted))->fs_.lock_waits().interrupt(wait_id);
       },
       reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)));
-  fs_.lock_waits().begin(id, std::move(*attempt),
-                         [req](const Result<void>& result) { reply_outcome(req, result); });
+  fs_.lock_waits().begin(id, std::move(*attempt), [this, request](const Result<void>& result) {
+    reply_lock(request, result);
+  });
+}
+
+// Whoever takes a lock relies on seeing what its last holder did, who may have been on the source.
+// So what the kernel keeps of the file ends there, as it does on NFS: first its attributes, and its
+// pages unless they are known to be the file's present ones.
+void Adapter::reply_lock(const LockRequest& request, const Result<void>& result) {
+  if (!result || !request.takes) {
+    return reply_outcome(request.req, result);
+  }
+  if (policy_.timeout.count() > 0) {
+    invalidator_.forget_attributes(request.node);
+  }
+  const auto version = fs_.version_of_outdated_pages(request.handle);
+  if (!version) {
+    return reply_outcome(request.req, result);
+  }
+  invalidator_.forget_pages(request.node, [this, request, version = *version] {
+    fs_.note_pages(request.handle, version);
+    reply_outcome(request.req, {});
+  });
 }
 
 }  // namespace mmapdirfs

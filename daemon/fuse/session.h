@@ -35,7 +35,10 @@ class Session {
   // SIGTERM or SIGHUP arrives.
   Result<void> serve(unsigned threads);
 
-  // /dev/fuse; borrowed.
+  // Borrowed, like what follows.
+  fuse_session* handle() const { return session_.get(); }
+
+  // /dev/fuse.
   int device() const { return fuse_session_fd(session_.get()); }
 
  private:
