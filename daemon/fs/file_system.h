@@ -128,8 +128,9 @@ class FileSystem {
                         std::vector<std::byte>& scratch);
   // How much was written; an error only where nothing was. `kill_privileges`: the caller's writing
   // takes set-user-id and set-group-id bits away.
-  Result<std::size_t> write(HandleId handle, std::uint64_t offset, std::span<const std::byte> bytes,
-                            bool kill_privileges, const Caller& caller);
+  Result<std::size_t> write(HandleId handle, WriteTo where, std::uint64_t offset,
+                            std::span<const std::byte> bytes, bool kill_privileges,
+                            const Caller& caller);
   Result<void> fallocate(HandleId handle, int mode, off_t offset, off_t length,
                          const Caller& caller);
   Result<std::size_t> copy_file_range(HandleId from, off_t from_offset, HandleId to,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,12 +20,24 @@ std::int64_t now_in_nanoseconds() {
   return (now.tv_sec * 1'000'000'000) + now.tv_nsec;
 }
 
-// O_DIRECT has to be the source's to have, which its open has told, but not the daemon's to use:
-// requests arrive in buffers that aren't aligned for it.
-void stop_direct_io(int fd, int flags) {
+// O_DIRECT and O_APPEND have to be the source's to have, which its open has told, but not the
+// daemon's descriptor's: requests arrive in buffers that aren't aligned for the one, and say
+// themselves where they write (see WriteTo).
+void keep_from_descriptor(int fd, int flags) {
   if ((flags & O_DIRECT) != 0) {
     ::fcntl(fd, F_SETFL, flags & ~O_DIRECT);  // clearing it can't fail
   }
+  if ((flags & O_APPEND) != 0) {
+    ::fcntl(fd, F_SETFL, flags & ~(O_DIRECT | O_APPEND));  // a file that can but grow keeps it
+  }
+}
+
+ssize_t write_once(int fd, WriteTo where, std::span<const std::byte> bytes, off_t offset) {
+  if (where == WriteTo::kOffset) {
+    return ::pwrite(fd, bytes.data(), bytes.size(), offset);
+  }
+  const iovec piece{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  return ::pwritev2(fd, &piece, 1, offset, RWF_APPEND);
 }
 
 }  // namespace
@@ -52,7 +65,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  stop_direct_io(fd->get(), flags);
+  keep_from_descriptor(fd->get(), flags);
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags);
 }
 
@@ -127,7 +140,7 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
                                             int flags) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
-  stop_direct_io(fd->get(), flags);
+  keep_from_descriptor(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
   if (!entry) {
     return std::unexpected(entry.error());
@@ -150,8 +163,8 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
 }
 
-// A descriptor opened with O_APPEND appends, wherever the kernel believes the end to be.
-Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
+// What is appended goes to the end of the source's file, wherever the kernel believes that to be.
+Result<std::size_t> FileSystem::write(HandleId handle, WriteTo where, std::uint64_t offset,
                                       std::span<const std::byte> bytes, bool kill_privileges,
                                       const Caller& caller) {
   const auto file = files_.find(handle);
@@ -164,8 +177,8 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   }
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::pwrite((*file)->fd->get(), bytes.data() + done, bytes.size() - done,
-                               static_cast<off_t>(offset + done));
+    const ssize_t n = write_once((*file)->fd->get(), where, bytes.subspan(done),
+                                 static_cast<off_t>(offset + done));
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (n < 0 && errno == EINTR) {

@@ -62,6 +62,10 @@ enum class Access { kReadOnly, kReadWrite };
 // How a file's bytes reach the reader; see README, "Read paths".
 enum class ReadPath { kPassthrough, kMapped, kPlain };
 
+// Where a write's bytes go. Each request tells: O_APPEND can be set and taken away on an open file,
+// and the kernel writes a mapping's pages back by whichever of the file's handles it likes.
+enum class WriteTo { kOffset, kEnd };
+
 // What open answered. `backing` is set in the passthrough path and there alone.
 struct OpenedFile {
   HandleId handle;

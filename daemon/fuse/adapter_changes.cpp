@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
+
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -118,8 +120,9 @@ void Adapter::reply_created(fuse_req_t req, const Result<CreatedFile>& created,
 
 void Adapter::write(fuse_req_t req, fuse_ino_t /*node*/, const char* bytes, std::size_t size,
                     off_t offset, fuse_file_info* info) {
+  const auto where = (info->flags & O_APPEND) != 0 ? WriteTo::kEnd : WriteTo::kOffset;
   const auto written =
-      fs_.write(handle_of(info), static_cast<std::uint64_t>(offset),
+      fs_.write(handle_of(info), where, static_cast<std::uint64_t>(offset),
                 std::as_bytes(std::span(bytes, size)), kills_privileges(*info), caller_of(req));
   if (!written) {
     return reply_error(req, written.error());
