@@ -118,18 +118,19 @@ std::string set_access_list(World& world, const Operation& op) {
 }  // namespace
 
 void add_attribute_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{"change mode", 20, change_mode},
-                             {"change mode of file", 5, change_mode_of_file},
-                             {"change owner", 10, change_owner},
-                             {"change owner of file", 3, change_owner_of_file},
-                             {"change times", 15, change_times},
-                             {"change times of file", 8, change_times_of_file},
-                             {"set xattr", 20, set_xattr},
-                             {"set xattr of file", 5, set_xattr_of_file},
-                             {"get xattr", 10, get_xattr},
-                             {"list xattrs", 10, list_xattrs},
-                             {"remove xattr", 10, remove_xattr},
-                             {"set access list", 3, set_access_list}});
+  kinds.insert(kinds.end(),
+               {{.name = "change mode", .weight = 20, .carry_out = change_mode},
+                {.name = "change mode of file", .weight = 5, .carry_out = change_mode_of_file},
+                {.name = "change owner", .weight = 10, .carry_out = change_owner},
+                {.name = "change owner of file", .weight = 3, .carry_out = change_owner_of_file},
+                {.name = "change times", .weight = 15, .carry_out = change_times},
+                {.name = "change times of file", .weight = 8, .carry_out = change_times_of_file},
+                {.name = "set xattr", .weight = 20, .carry_out = set_xattr},
+                {.name = "set xattr of file", .weight = 5, .carry_out = set_xattr_of_file},
+                {.name = "get xattr", .weight = 10, .carry_out = get_xattr},
+                {.name = "list xattrs", .weight = 10, .carry_out = list_xattrs},
+                {.name = "remove xattr", .weight = 10, .carry_out = remove_xattr},
+                {.name = "set access list", .weight = 3, .carry_out = set_access_list}});
 }
 
 }  // namespace mmapdir::test

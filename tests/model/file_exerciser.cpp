@@ -20,30 +20,47 @@ constexpr std::size_t kRemembered = 40;
 
 }  // namespace
 
-const std::array<FileExerciser::Operation, 20> FileExerciser::kOperations{{
-    {20, &FileExerciser::read, &FileExerciser::always},
-    {20, &FileExerciser::write, &FileExerciser::always},
-    {5, &FileExerciser::append, &FileExerciser::always},
-    {3, &FileExerciser::truncate_by_handle, &FileExerciser::always},
-    {1, &FileExerciser::truncate_by_name, &FileExerciser::always},
-    {2, &FileExerciser::allocate, &FileExerciser::always},
-    {2, &FileExerciser::allocate_keeping_size, &FileExerciser::always},
-    {4, &FileExerciser::punch_hole, &FileExerciser::always},
-    {2, &FileExerciser::zero_range, &FileExerciser::always},
-    {2, &FileExerciser::zero_range_keeping_size, &FileExerciser::always},
-    // The kernel cuts the range at the size that it remembers.
-    {5, &FileExerciser::copy_range, &FileExerciser::is_alone},
-    {12, &FileExerciser::read_mapping, &FileExerciser::maps},
-    {12, &FileExerciser::write_mapping, &FileExerciser::maps},
-    {1, &FileExerciser::sync_mapping, &FileExerciser::maps},
-    {2, &FileExerciser::map_anew, &FileExerciser::maps},
-    {3, &FileExerciser::reopen, &FileExerciser::always},
-    {1, &FileExerciser::sync, &FileExerciser::always},
-    // Of the source's own changes attributes tell a second later.
-    {4, &FileExerciser::ask_size, &FileExerciser::is_alone},
-    {12, &FileExerciser::write_on_source, &FileExerciser::changes_on_source},
-    {3, &FileExerciser::truncate_on_source, &FileExerciser::changes_on_source},
-}};
+std::span<const FileExerciser::Operation> FileExerciser::operations() {
+  static constexpr std::array kOperations{
+      Operation{.weight = 20, .carry_out = &FileExerciser::read},
+      Operation{.weight = 20, .carry_out = &FileExerciser::write},
+      Operation{.weight = 5, .carry_out = &FileExerciser::append},
+      Operation{.weight = 3, .carry_out = &FileExerciser::truncate_by_handle},
+      Operation{.weight = 1, .carry_out = &FileExerciser::truncate_by_name},
+      Operation{.weight = 2, .carry_out = &FileExerciser::allocate},
+      Operation{.weight = 2, .carry_out = &FileExerciser::allocate_keeping_size},
+      Operation{.weight = 4, .carry_out = &FileExerciser::punch_hole},
+      Operation{.weight = 2, .carry_out = &FileExerciser::zero_range},
+      Operation{.weight = 2, .carry_out = &FileExerciser::zero_range_keeping_size},
+      // The kernel cuts the range at the size that it remembers.
+      Operation{.weight = 5, .carry_out = &FileExerciser::copy_range, .when = When::kAlone},
+      Operation{.weight = 12, .carry_out = &FileExerciser::read_mapping, .when = When::kMapped},
+      Operation{.weight = 12, .carry_out = &FileExerciser::write_mapping, .when = When::kMapped},
+      Operation{.weight = 1, .carry_out = &FileExerciser::sync_mapping, .when = When::kMapped},
+      Operation{.weight = 2, .carry_out = &FileExerciser::map_anew, .when = When::kMapped},
+      Operation{.weight = 3, .carry_out = &FileExerciser::reopen},
+      Operation{.weight = 1, .carry_out = &FileExerciser::sync},
+      // Of the source's own changes attributes tell a second later.
+      Operation{.weight = 4, .carry_out = &FileExerciser::ask_size, .when = When::kAlone},
+      Operation{
+          .weight = 12, .carry_out = &FileExerciser::write_on_source, .when = When::kWithSource},
+      Operation{
+          .weight = 3, .carry_out = &FileExerciser::truncate_on_source, .when = When::kWithSource}};
+  return kOperations;
+}
+
+std::size_t FileExerciser::weight_of(const Operation& operation) const {
+  switch (operation.when) {
+    case When::kMapped:
+      return exercise_.maps ? operation.weight : 0;
+    case When::kAlone:
+      return exercise_.changes_on_source ? 0 : operation.weight;
+    case When::kWithSource:
+      return exercise_.changes_on_source ? operation.weight : 0;
+    default:
+      return operation.weight;
+  }
+}
 
 FileExerciser::FileExerciser(const std::filesystem::path& mounted,
                              const std::filesystem::path& on_source, std::uint64_t seed,
@@ -53,8 +70,8 @@ FileExerciser::FileExerciser(const std::filesystem::path& mounted,
       exercise_(exercise),
       random_(seed),
       source_(open_fd(on_source, O_RDWR | O_CREAT)) {
-  for (const Operation& operation : kOperations) {
-    total_weight_ += (this->*operation.is_wanted)() ? operation.weight : 0;
+  for (const Operation& operation : operations()) {
+    total_weight_ += weight_of(operation);
   }
   handles_ = {Handle{.fd = {}, .flags = O_RDWR}, Handle{.fd = {}, .flags = O_RDWR | O_APPEND},
               Handle{.fd = {}, .flags = O_RDONLY}, Handle{.fd = {}, .flags = O_RDWR}};
@@ -66,20 +83,17 @@ FileExerciser::FileExerciser(const std::filesystem::path& mounted,
 std::string FileExerciser::step() {
   std::size_t chosen = random_.below(total_weight_);
   ++steps_;
-  for (const Operation& operation : kOperations) {
-    const std::size_t weight = (this->*operation.is_wanted)() ? operation.weight : 0;
-    if (chosen < weight) {
+  for (const Operation& operation : operations()) {
+    if (chosen < weight_of(operation)) {
       return (this->*operation.carry_out)();
     }
-    chosen -= weight;
+    chosen -= weight_of(operation);
   }
   return "no operation was chosen";
 }
 
 std::string FileExerciser::check_all() {
-  if (mapping_ && ::msync(mapping_.bytes(), mapping_.size(), MS_SYNC) != 0) {
-    return failed("msync");
-  }
+  mapping_ = SharedMapping();  // which writes its pages back
   buffer_ = read_file(on_source_);
   if (const auto apart = difference(buffer_, model_); !apart.empty()) {
     return "on the source: " + apart;
@@ -94,7 +108,10 @@ std::string FileExerciser::check_all() {
 std::string FileExerciser::history() const { return fmt::format("{}", fmt::join(history_, "\n")); }
 
 FileExerciser::Range FileExerciser::any_range() {
-  const std::size_t longest = random_.one_in(64) ? kMaxSize : random_.one_in(2) ? 5'000 : 70'000;
+  std::size_t longest = random_.one_in(2) ? 5'000 : 70'000;
+  if (random_.one_in(64)) {
+    longest = kMaxSize;
+  }
   // Near the end something happens more often than elsewhere.
   std::size_t offset = random_.one_in(4) ? std::min(model_.size(), kMaxSize - 1)
                                          : random_.below(std::min(kMaxSize, model_.size() + 9'000));

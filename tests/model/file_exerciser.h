@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "random.h"
@@ -40,17 +41,18 @@ class FileExerciser {
     UniqueFd fd;
     int flags;
   };
+  enum class When { kAlways, kMapped, kAlone, kWithSource };
   struct Operation {
     unsigned weight;
     std::string (FileExerciser::*carry_out)();
-    bool (FileExerciser::*is_wanted)() const;
+    When when = When::kAlways;
   };
   struct Range {
     std::size_t offset;
     std::size_t length;
   };
 
-  static const std::array<Operation, 20> kOperations;
+  static std::span<const Operation> operations();
 
   std::string read();
   std::string write();
@@ -73,16 +75,15 @@ class FileExerciser {
   std::string write_on_source();
   std::string truncate_on_source();
 
-  bool always() const { return true; }
-  bool maps() const { return exercise_.maps; }
-  bool is_alone() const { return !exercise_.changes_on_source; }
-  bool changes_on_source() const { return exercise_.changes_on_source; }
+  std::size_t weight_of(const Operation& operation) const;
 
   // A range that ends at kMaxSize at the latest, or where the file does.
   Range any_range();
   Range range_inside();
   const Handle& any_handle() { return random_.pick(handles_); }
   int writable();
+  // Most of the time: the disk would set the pace else.
+  bool skips_sync() { return !random_.one_in(10); }
   std::string new_bytes(std::size_t size);
   void put(std::size_t offset, const std::string& bytes);
   std::string fallocate(int mode, Range range, const char* name);
@@ -94,7 +95,7 @@ class FileExerciser {
   const std::filesystem::path on_source_;
   const Exercise exercise_;
   Random random_;
-  unsigned total_weight_ = 0;
+  std::size_t total_weight_ = 0;
   std::size_t steps_ = 0;
   std::string model_;
   std::string buffer_;

@@ -172,9 +172,11 @@ std::string FileExerciser::write_mapping() {
 }
 
 std::string FileExerciser::sync_mapping() {
+  if (skips_sync() || !mapping_) {
+    return {};
+  }
   note("msync");
-  return mapping_ && ::msync(mapping_.bytes(), mapping_.size(), MS_SYNC) != 0 ? failed("msync")
-                                                                              : std::string();
+  return ::msync(mapping_.bytes(), mapping_.size(), MS_SYNC) == 0 ? std::string() : failed("msync");
 }
 
 std::string FileExerciser::map_anew() {
@@ -204,6 +206,9 @@ std::string FileExerciser::reopen() {
 std::string FileExerciser::sync() {
   const Handle& handle = any_handle();
   const bool data_only = random_.one_in(2);
+  if (skips_sync()) {
+    return {};
+  }
   note(data_only ? "fdatasync" : "fsync");
   return (data_only ? ::fdatasync(handle.fd.get()) : ::fsync(handle.fd.get())) == 0
              ? std::string()

@@ -12,7 +12,7 @@
 namespace mmapdir::test {
 namespace {
 
-constexpr std::size_t kModerate = 20'000;
+constexpr std::size_t kModerate = 10'000;
 
 void exercise(const ReadPath& path, const Exercise& how) {
   const std::uint64_t seed = test_seed();

@@ -153,23 +153,23 @@ std::string name_file(World& world, const Operation& op) {
 }  // namespace
 
 void add_file_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{"open", 100, open},
-                             {"close", 6, close},
-                             {"duplicate", 4, duplicate},
-                             {"read", 25, read},
-                             {"pread", 50, pread},
-                             {"write", 40, write},
-                             {"pwrite", 60, pwrite},
-                             {"seek", 10, seek},
-                             {"set append", 2, set_append},
-                             {kClearAppend, 5, clear_append},
-                             {"ftruncate", 15, ftruncate},
-                             {"truncate", 10, truncate},
-                             {"fallocate", 20, fallocate},
-                             {"copy range", 20, copy_range},
-                             {"fsync", 3, fsync},
-                             {"fstat", 10, fstat},
-                             {"name file", 10, name_file}});
+  kinds.insert(kinds.end(), {{.name = "open", .weight = 100, .carry_out = open},
+                             {.name = "close", .weight = 6, .carry_out = close},
+                             {.name = "duplicate", .weight = 4, .carry_out = duplicate},
+                             {.name = "read", .weight = 25, .carry_out = read},
+                             {.name = "pread", .weight = 50, .carry_out = pread},
+                             {.name = "write", .weight = 40, .carry_out = write},
+                             {.name = "pwrite", .weight = 60, .carry_out = pwrite},
+                             {.name = "seek", .weight = 10, .carry_out = seek},
+                             {.name = "set append", .weight = 2, .carry_out = set_append},
+                             {.name = kClearAppend, .weight = 5, .carry_out = clear_append},
+                             {.name = "ftruncate", .weight = 15, .carry_out = ftruncate},
+                             {.name = "truncate", .weight = 10, .carry_out = truncate},
+                             {.name = "fallocate", .weight = 20, .carry_out = fallocate},
+                             {.name = "copy range", .weight = 20, .carry_out = copy_range},
+                             {.name = "fsync", .weight = 3, .carry_out = fsync},
+                             {.name = "fstat", .weight = 10, .carry_out = fstat},
+                             {.name = "name file", .weight = 10, .carry_out = name_file}});
 }
 
 }  // namespace mmapdir::test

@@ -36,15 +36,18 @@ std::string lock_range(World& world, const Operation& op) {
 std::string ask_for_lock(World& world, const Operation& op) {
   struct flock lock = range_of(op);
   const int result = ::fcntl(world.file(op.slot), F_GETLK, &lock);
-  return result != 0 ? said(-1) : lock.l_type == F_UNLCK ? "free" : "locked";
+  if (result != 0) {
+    return said(-1);
+  }
+  return lock.l_type == F_UNLCK ? "free" : "locked";
 }
 
 }  // namespace
 
 void add_lock_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{"flock", 10, lock_file},
-                             {"lock range", 20, lock_range},
-                             {"ask for lock", 10, ask_for_lock}});
+  kinds.insert(kinds.end(), {{.name = "flock", .weight = 10, .carry_out = lock_file},
+                             {.name = "lock range", .weight = 20, .carry_out = lock_range},
+                             {.name = "ask for lock", .weight = 10, .carry_out = ask_for_lock}});
 }
 
 }  // namespace mmapdir::test

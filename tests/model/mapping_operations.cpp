@@ -74,11 +74,11 @@ std::string sync_mapped(World& world, const Operation& op) {
 }  // namespace
 
 void add_mapping_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{"map", 30, map},
-                             {"unmap", 5, unmap},
-                             {"read mapped", 40, read_mapped},
-                             {"write mapped", 40, write_mapped},
-                             {"sync mapped", 5, sync_mapped}});
+  kinds.insert(kinds.end(), {{.name = "map", .weight = 30, .carry_out = map},
+                             {.name = "unmap", .weight = 5, .carry_out = unmap},
+                             {.name = "read mapped", .weight = 40, .carry_out = read_mapped},
+                             {.name = "write mapped", .weight = 40, .carry_out = write_mapped},
+                             {.name = "sync mapped", .weight = 5, .carry_out = sync_mapped}});
 }
 
 }  // namespace mmapdir::test

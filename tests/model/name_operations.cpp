@@ -79,17 +79,18 @@ std::string may(World& world, const Operation& op) {
 }  // namespace
 
 void add_name_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{"make directory", 40, make_directory},
-                             {"remove directory", 15, remove_directory},
-                             {"unlink", 25, unlink},
-                             {"link", 25, link},
-                             {"symlink", 10, symlink},
-                             {"rename", 50, rename},
-                             {"make socket", 3, make_socket},
-                             {"list", 15, list},
-                             {"look", 20, look},
-                             {"read link", 5, read_link},
-                             {"may", 5, may}});
+  kinds.insert(kinds.end(),
+               {{.name = "make directory", .weight = 40, .carry_out = make_directory},
+                {.name = "remove directory", .weight = 15, .carry_out = remove_directory},
+                {.name = "unlink", .weight = 25, .carry_out = unlink},
+                {.name = "link", .weight = 25, .carry_out = link},
+                {.name = "symlink", .weight = 10, .carry_out = symlink},
+                {.name = "rename", .weight = 50, .carry_out = rename},
+                {.name = "make socket", .weight = 3, .carry_out = make_socket},
+                {.name = "list", .weight = 15, .carry_out = list},
+                {.name = "look", .weight = 20, .carry_out = look},
+                {.name = "read link", .weight = 5, .carry_out = read_link},
+                {.name = "may", .weight = 5, .carry_out = may}});
 }
 
 }  // namespace mmapdir::test

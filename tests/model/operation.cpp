@@ -25,10 +25,10 @@ off_t random_offset(Random& random) {
 }
 
 std::size_t random_length(Random& random) {
-  if (random.one_in(20)) {
-    return 0;
-  }
-  return random.below(random.one_in(16) ? 300'000 : random.one_in(2) ? 300 : 10'000);
+  constexpr std::array<std::size_t, 16> kBounds{1,      300,    300,    300,    300,    300,
+                                                300,    300,    300,    300,    10'000, 10'000,
+                                                10'000, 10'000, 10'000, 300'000};
+  return random.below(random.pick(kBounds));
 }
 
 Kinds make_kinds(Mappings mappings) {
@@ -48,9 +48,9 @@ Kinds make_kinds(Mappings mappings) {
 }  // namespace
 
 const Kinds& kinds_of(Mappings mappings) {
-  static const Kinds kWithout = make_kinds(Mappings::kNone);
-  static const Kinds kWith = make_kinds(Mappings::kShared);
-  return mappings == Mappings::kNone ? kWithout : kWith;
+  static const Kinds without = make_kinds(Mappings::kNone);
+  static const Kinds with = make_kinds(Mappings::kShared);
+  return mappings == Mappings::kNone ? without : with;
 }
 
 std::vector<Operation> random_operations(std::uint64_t seed, std::size_t count, unsigned clients,
@@ -85,10 +85,12 @@ std::string to_string(const Operation& operation) {
     return std::string_view(text) == "\xff\n" ? std::string(R"("\xff\n")")
                                               : fmt::format("\"{}\"", text);
   };
-  return fmt::format("{{\"{}\", {}, {}, {}, {}, {}, {}, {}, {}}},", operation.kind,
-                     operation.client, operation.slot, operation.other, quoted(operation.path),
-                     quoted(operation.target), operation.offset, operation.length,
-                     operation.number);
+  return fmt::format(
+      "{{.kind = \"{}\", .client = {}, .slot = {}, .other = {}, .path = {}, .target = {}, .offset "
+      "= {}, "
+      ".length = {}, .number = {}}},",
+      operation.kind, operation.client, operation.slot, operation.other, quoted(operation.path),
+      quoted(operation.target), operation.offset, operation.length, operation.number);
 }
 
 }  // namespace mmapdir::test
