@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "mounted/parity_answer.h"
 #include "support/files.h"
@@ -62,14 +63,13 @@ std::size_t FileExerciser::weight_of(const Operation& operation) const {
   }
 }
 
-FileExerciser::FileExerciser(const std::filesystem::path& mounted,
-                             const std::filesystem::path& on_source, std::uint64_t seed,
-                             Exercise exercise)
-    : mounted_(mounted),
-      on_source_(on_source),
+FileExerciser::FileExerciser(std::filesystem::path mounted, std::filesystem::path on_source,
+                             std::uint64_t seed, Exercise exercise)
+    : mounted_(std::move(mounted)),
+      on_source_(std::move(on_source)),
       exercise_(exercise),
       random_(seed),
-      source_(open_fd(on_source, O_RDWR | O_CREAT)) {
+      source_(open_fd(on_source_, O_RDWR | O_CREAT)) {
   for (const Operation& operation : operations()) {
     total_weight_ += weight_of(operation);
   }
@@ -134,7 +134,7 @@ int FileExerciser::writable() {
 }
 
 // They tell the step that wrote them and where.
-std::string FileExerciser::new_bytes(std::size_t size) {
+std::string FileExerciser::new_bytes(std::size_t size) const {
   return pattern(size, static_cast<std::uint32_t>(steps_));
 }
 
@@ -150,7 +150,7 @@ void FileExerciser::note(const std::string& what) {
   }
 }
 
-std::string FileExerciser::failed(const std::string& call) const {
+std::string FileExerciser::failed(const std::string& call) {
   return call + " failed: " + errno_name(errno);
 }
 

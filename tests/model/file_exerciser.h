@@ -24,8 +24,8 @@ struct Exercise {
 // A resource type.
 class FileExerciser {
  public:
-  FileExerciser(const std::filesystem::path& mounted, const std::filesystem::path& on_source,
-                std::uint64_t seed, Exercise exercise);
+  FileExerciser(std::filesystem::path mounted, std::filesystem::path on_source, std::uint64_t seed,
+                Exercise exercise);
 
   // Carries one operation out: empty, or what was wrong.
   std::string step();
@@ -84,12 +84,12 @@ class FileExerciser {
   int writable();
   // Most of the time: the disk would set the pace else.
   bool skips_sync() { return !random_.one_in(10); }
-  std::string new_bytes(std::size_t size);
+  std::string new_bytes(std::size_t size) const;
   void put(std::size_t offset, const std::string& bytes);
   std::string fallocate(int mode, Range range, const char* name);
   std::string open(Handle& handle);
   void note(const std::string& what);
-  std::string failed(const std::string& call) const;
+  static std::string failed(const std::string& call);
 
   const std::filesystem::path mounted_;
   const std::filesystem::path on_source_;

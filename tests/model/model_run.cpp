@@ -52,9 +52,10 @@ Model::Trees Model::make_trees() {
 
 std::optional<Difference> Model::run(const std::vector<Operation>& operations) {
   const Trees trees = make_trees();
-  std::vector<std::optional<Client>> clients;
+  std::vector<std::unique_ptr<Client>> clients;
+  clients.reserve(setup_.clients.size());
   for (const auto& user : setup_.clients) {
-    clients.emplace_back(std::in_place, trees.roots, setup_.mappings, user);
+    clients.push_back(std::make_unique<Client>(trees.roots, setup_.mappings, user));
   }
   for (std::size_t step = 0; step < operations.size(); ++step) {
     if (auto apart = carry_out(operations[step], trees, clients)) {
@@ -68,10 +69,12 @@ std::optional<Difference> Model::run(const std::vector<Operation>& operations) {
 }
 
 std::optional<std::string> Model::carry_out(const Operation& operation, const Trees& trees,
-                                            std::vector<std::optional<Client>>& clients) {
-  std::optional<Client>& client = clients.at(operation.client);
+                                            std::vector<std::unique_ptr<Client>>& clients) {
+  std::unique_ptr<Client>& client = clients.at(operation.client);
   if (operation.kind == kCrash) {
-    client.emplace(trees.roots, setup_.mappings, setup_.clients.at(operation.client));
+    client.reset();  // before the next one begins
+    client =
+        std::make_unique<Client>(trees.roots, setup_.mappings, setup_.clients.at(operation.client));
     return std::nullopt;
   }
   if (operation.kind == kForget) {

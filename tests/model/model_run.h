@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,7 +43,7 @@ class Model {
 
   Trees make_trees();
   std::optional<std::string> carry_out(const Operation& operation, const Trees& trees,
-                                       std::vector<std::optional<Client>>& clients);
+                                       std::vector<std::unique_ptr<Client>>& clients);
   std::optional<std::string> compare(const Trees& trees, Client& client) const;
   void make_kernel_forget() const;
 
