@@ -10,7 +10,7 @@
 namespace mmapdir::test {
 namespace {
 
-constexpr std::size_t kModerate = 4'000;
+constexpr std::size_t kModerate = 3'000;
 
 void check_random_operations(Model::Setup setup,
                              const std::vector<std::string_view>& left_out = {}) {
