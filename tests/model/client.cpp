@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <utility>
+
+#include "support/files.h"
+#include "support/mount.h"
+
+namespace mmapdir::test {
+namespace {
+
+std::array<UniqueFd, 2> make_channel() {
+  std::array<int, 2> ends{};
+  must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void send_text(int channel, const std::string& text) {
+  const std::size_t size = text.size();
+  must(::send(channel, &size, sizeof size, MSG_NOSIGNAL), "send");
+  for (std::size_t sent = 0; sent < size;) {
+    sent += static_cast<std::size_t>(
+        must(::send(channel, text.data() + sent, size - sent, MSG_NOSIGNAL), "send"));
+  }
+}
+
+class Server {
+ public:
+  Server(const Roots& roots, Mappings mappings)
+      : mappings_(mappings), plain_(roots.plain), mounted_(roots.mounted) {}
+
+  int serve(int channel) {
+    Operation operation{};
+    while (::recv(channel, &operation, sizeof operation, MSG_WAITALL) == sizeof operation) {
+      const std::string plain = carry_out(plain_, operation);
+      std::string mounted = carry_out(mounted_, operation);
+      if (operation.kind == "flock" && plain != mounted) {  // see lock_operations.cpp
+        eventually([&] { return (mounted = carry_out(mounted_, operation)) == plain; });
+      }
+      send_text(channel, plain);
+      send_text(channel, mounted);
+    }
+    return 0;
+  }
+
+ private:
+  std::string carry_out(World& world, const Operation& operation) const {
+    if (operation.kind == kCompare) {
+      // What was written to mappings is to be on the source as well. Above the tree, where nobody
+      // has changed who may enter.
+      (void)::syncfs(open_fd(mounted_.path.parent_path(), O_RDONLY | O_DIRECTORY).get());
+      return describe_world(world.path,
+                            mappings_ == Mappings::kNone ? Times::kCompared : Times::kLeftOut);
+    }
+    const Kinds& kinds = kinds_of(mappings_);
+    return std::ranges::find(kinds, operation.kind, &Kind::name)->carry_out(world, operation);
+  }
+
+  Mappings mappings_;
+  World plain_;
+  World mounted_;
+};
+
+}  // namespace
+
+Client::Client(const Roots& roots, Mappings mappings, std::optional<User> user)
+    : Client(roots, mappings, user, make_channel()) {}
+
+Client::Client(const Roots& roots, Mappings mappings, std::optional<User> user,
+               std::array<UniqueFd, 2> ends)
+    : channel_(std::move(ends[0])),
+      process_(Process::call(
+          [&] {
+            channel_.reset();  // the caller's end, whose closing is to be noticed
+            return Server(roots, mappings).serve(ends[1].get());
+          },
+          {.user = user})) {}
+
+Answers Client::ask(const Operation& operation) {
+  must(::send(channel_.get(), &operation, sizeof operation, MSG_NOSIGNAL), "send");
+  std::string plain = receive();
+  return {.plain = std::move(plain), .mounted = receive()};
+}
+
+std::string Client::receive() {
+  pollfd ready{.fd = channel_.get(), .events = POLLIN, .revents = 0};
+  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(2 * kPatience);
+  if (must(::poll(&ready, 1, static_cast<int>(patience.count())), "poll") == 0) {
+    throw std::runtime_error("a client doesn't answer");
+  }
+  std::size_t size = 0;
+  if (::recv(channel_.get(), &size, sizeof size, MSG_WAITALL) != sizeof size) {
+    throw std::runtime_error("a client is gone");
+  }
+  std::string text(size, '\0');
+  if (size > 0 &&
+      ::recv(channel_.get(), text.data(), size, MSG_WAITALL) != static_cast<ssize_t>(size)) {
+    throw std::runtime_error("a client stopped in its answer");
+  }
+  return text;
+}
+
+}  // namespace mmapdir::test

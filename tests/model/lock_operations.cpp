@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <array>
+
+#include "world.h"
+
+namespace mmapdir::test {
+namespace {
+
+// A client that was killed, or has closed a file, may still have its flock for a moment: FUSE tells
+// of the last close without waiting. So it is asked for again (Client), by this kind's name.
+std::string lock_file(World& world, const Operation& op) {
+  constexpr std::array kOperations{LOCK_SH, LOCK_EX, LOCK_UN};
+  return said(::flock(world.file(op.slot), choose(kOperations, op.number) | LOCK_NB));
+}
+
+struct flock range_of(const Operation& op) {
+  constexpr std::array<short, 3> kTypes{F_RDLCK, F_WRLCK, F_UNLCK};
+  struct flock lock{};
+  lock.l_type = choose(kTypes, op.number);
+  lock.l_whence = SEEK_SET;
+  lock.l_start = op.offset % 100;
+  lock.l_len = static_cast<off_t>(op.length % 50);
+  return lock;
+}
+
+std::string lock_range(World& world, const Operation& op) {
+  struct flock lock = range_of(op);
+  return said(::fcntl(world.file(op.slot), F_SETLK, &lock));
+}
+
+// Of several locks in the way any may be named, so none is.
+std::string ask_for_lock(World& world, const Operation& op) {
+  struct flock lock = range_of(op);
+  const int result = ::fcntl(world.file(op.slot), F_GETLK, &lock);
+  if (result != 0) {
+    return said(-1);
+  }
+  return lock.l_type == F_UNLCK ? "free" : "locked";
+}
+
+}  // namespace
+
+void add_lock_operations(Kinds& kinds) {
+  kinds.insert(kinds.end(), {{.name = "flock", .weight = 10, .carry_out = lock_file},
+                             {.name = "lock range", .weight = 20, .carry_out = lock_range},
+                             {.name = "ask for lock", .weight = 10, .carry_out = ask_for_lock}});
+}
+
+}  // namespace mmapdir::test

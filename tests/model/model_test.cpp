@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Whatever several clients do to the mount, it answers what a plain directory answers, and stays
+// the same as it.
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "check_model.h"
+#include "support/read_paths.h"
+
+namespace mmapdir::test {
+namespace {
+
+constexpr std::size_t kModerate = 3'000;
+
+void check_random_operations(Model::Setup setup,
+                             const std::vector<std::string_view>& left_out = {}) {
+  const std::uint64_t seed = test_seed();
+  const auto clients = static_cast<unsigned>(setup.clients.size());
+  INFO("repeat it with MMAPDIRFS_TEST_SEED=" << seed);
+  const auto operations =
+      random_operations(seed, test_steps(kModerate), clients, setup.mappings, left_out);
+  check_model(std::move(setup), operations);
+}
+
+// Two clients of root and an ordinary one.
+void check_several_users(const ReadPath& path, Mappings mappings) {
+  require_ordinary_user();
+  std::vector<std::string_view> left_out;
+  if (path.front() == "--read-path=passthrough") {
+    // The kernel opens the source's file with the flags of the mount's, and keeps them for ever.
+    left_out.push_back(kClearAppend);
+  }
+  check_random_operations({.options = with_option(path, "-oallow_other"),
+                           .mappings = mappings,
+                           .clients = {std::nullopt, ordinary_user(), std::nullopt}},
+                          left_out);
+}
+
+TEST_CASE("Several clients' operations come to what they come to on a directory", "[model]") {
+  check_several_users(each_read_path(), Mappings::kNone);
+}
+
+TEST_CASE("With files mapped, operations come to what they come to on a directory", "[model]") {
+  check_several_users(each_read_path(), Mappings::kShared);
+}
+
+TEST_CASE("On an ordinary user's mount operations come to what they come to on a directory",
+          "[model]") {
+  require_ordinary_user();
+  const User user = ordinary_user();
+  // Else nobody checks what the daemon's own user may: the source lets the daemon in.
+  ReadPath path{"--read-path=mapped", "-odefault_permissions"};
+  SECTION("mapped") {}
+  SECTION("plain, with nothing cached") {
+    path = {"--read-path=plain", "--cache=never", "-odefault_permissions"};
+  }
+  check_random_operations(
+      {.options = path, .mappings = Mappings::kShared, .clients = {user, user}, .daemon = user},
+      // A daemon that isn't root can't open a file anew, as locking takes it, that may be open but
+      // not be opened any more: made read-only, say, when it was created.
+      {"lock range", "ask for lock", "flock"});
+}
+
+}  // namespace
+}  // namespace mmapdir::test
