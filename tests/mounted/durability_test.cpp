@@ -95,9 +95,23 @@ struct Watched {
 
   // Whether a request of that kind was served by a call of that name on that file, which had
   // succeeded when the answer, success, was given.
+  //
+  // A thread that waited for requests as strace came may serve its first one unseen: another try
+  // shows it.
   template <class Action>
   bool sees(std::uint32_t opcode, const std::string& name, const std::string& argument,
             const Action& action) {
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      if (sees_once(opcode, name, argument, action)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  template <class Action>
+  bool sees_once(std::uint32_t opcode, const std::string& name, const std::string& argument,
+                 const Action& action) {
     Strace strace(mount.daemon(), {"-e", "trace=read,write,writev,fsync,fdatasync,?pwritev2"});
     action();
     return std::ranges::any_of(served_requests(strace.stop()), [&](const Served& request) {
