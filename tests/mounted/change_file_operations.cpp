@@ -136,6 +136,10 @@ void add_writes(Changes& table) {
     must(::fcntl(fd, F_SETFL, O_APPEND), "fcntl");
     return ::write(fd, kBytes.data(), 10);
   });
+  on_file(table, "append taken back", "by fcntl", "file", O_WRONLY | O_APPEND, [](int fd) {
+    must(::fcntl(fd, F_SETFL, 0), "fcntl");
+    return ::pwrite(fd, kBytes.data(), 10, 100);
+  });
   row("sync_file_range", O_WRONLY, [](int fd) {
     return ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
   });
@@ -253,7 +257,7 @@ void add_copies(Changes& table) {
 }
 
 void add_maps(Changes& table) {
-  for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR}) {
+  for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_APPEND}) {
     for (const int sharing : {MAP_SHARED, MAP_PRIVATE}) {
       on_file(table, "mmap", fmt::format("write, open flags {}, flags {}", flags, sharing), "file",
               flags, [=](int fd) -> ssize_t {

@@ -154,6 +154,11 @@ TEST_CASE("Files are opened, written, cut and allocated as on a directory", "[wr
   Changes changes;
   add_file_changes(changes);
   const ReadPath path = each_read_path();
+  if (path.front() == "--read-path=passthrough") {
+    std::erase_if(changes, [](const Change& change) {
+      return change.group == "append taken back";  // see exceptions_test.cpp
+    });
+  }
   check_parity(changes, path, each_user());
 }
 

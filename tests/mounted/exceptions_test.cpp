@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Where the mount can't be as the directory, since the kernel's side of FUSE doesn't let it: these
+// are the README's exceptions. A test that fails here because the two agree is good news: take the
+// exception out, here and there.
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <sstream>
+
+#include "parity_answer.h"
+#include "support/files.h"
+#include "support/mount.h"
+#include "support/read_paths.h"
+
+namespace mmapdir::test {
+namespace {
+
+using Path = std::filesystem::path;
+
+// Newer than the headers of Debian 12.
+constexpr int kNoAppend = 0x20;   // RWF_NOAPPEND, Linux 6.9
+constexpr int kDontCache = 0x80;  // RWF_DONTCACHE, Linux 6.14
+
+enum class Where { kEverywhere, kPassthrough, kNotPassthrough };
+
+struct Exception {
+  const char* name;
+  Where where;
+  int flags;
+  std::function<long(int fd)> call;
+  const char* on_directory;
+  const char* on_mount;
+};
+
+template <class Operation>
+long transfer(const Operation& operation, int fd, off_t offset, int flags) {
+  std::array<char, 10> bytes{};
+  const iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  return operation(fd, &piece, 1, offset, flags);
+}
+
+// Whether ten bytes written at the beginning of a file that appends went to its end: its size.
+long size_after_write(int fd, int flags) {
+  (void)transfer(::pwritev2, fd, 0, flags);
+  return ::lseek(fd, 0, SEEK_END);
+}
+
+const std::array kExceptions{
+    Exception{"FALLOC_FL_COLLAPSE_RANGE: FUSE passes on three modes only", Where::kEverywhere,
+              O_RDWR, [](int fd) { return ::fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4'096); },
+              "0", "EOPNOTSUPP"},
+    Exception{"FALLOC_FL_INSERT_RANGE: FUSE passes on three modes only", Where::kEverywhere, O_RDWR,
+              [](int fd) { return ::fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4'096); }, "0",
+              "EOPNOTSUPP"},
+    Exception{"RWF_NOWAIT: FUSE files don't offer it", Where::kEverywhere, O_RDONLY,
+              [](int fd) {
+                (void)transfer(::preadv2, fd, 0, 0);  // so that the page is there
+                return transfer(::preadv2, fd, 0, RWF_NOWAIT);
+              },
+              "10", "EOPNOTSUPP"},
+    Exception{"RWF_DONTCACHE: FUSE files don't offer it", Where::kEverywhere, O_RDWR,
+              [](int fd) { return transfer(::pwritev2, fd, 0, kDontCache); }, "10", "EOPNOTSUPP"},
+    Exception{"RWF_NOAPPEND: FUSE doesn't pass it on", Where::kEverywhere, O_RDWR | O_APPEND,
+              [](int fd) { return size_after_write(fd, kNoAppend); }, "12288", "12298"},
+    Exception{"O_APPEND taken back: passthrough goes by the flags of the open", Where::kPassthrough,
+              O_RDWR | O_APPEND,
+              [](int fd) {
+                must(::fcntl(fd, F_SETFL, 0), "fcntl");
+                return size_after_write(fd, 0);
+              },
+              "12288", "12298"},
+    Exception{"O_DIRECT at any address: the daemon answers from its mapping",
+              Where::kNotPassthrough, O_RDONLY | O_DIRECT,
+              [](int fd) { return transfer(::preadv2, fd, 1, 0); }, "EINVAL", "10"},
+    Exception{"FIEMAP: FUSE has no such request", Where::kEverywhere, O_RDONLY,
+              [](int fd) {
+                fiemap map{};
+                map.fm_length = 1;
+                return ::ioctl(fd, FS_IOC_FIEMAP, &map);
+              },
+              "0", "EOPNOTSUPP"},
+    Exception{"_PC_LINK_MAX: the C library knows no FUSE source's", Where::kEverywhere, O_RDONLY,
+              [](int fd) { return ::fpathconf(fd, _PC_LINK_MAX); }, "65000", "127"},
+    Exception{"statfs: the type is FUSE's", Where::kEverywhere, O_RDONLY,
+              [](int fd) {
+                struct statfs found{};
+                must(::fstatfs(fd, &found), "fstatfs");
+                return static_cast<long>(found.f_type);
+              },
+              "61267", "1702057286"},
+};
+
+bool applies(const Exception& exception, bool passthrough) {
+  return exception.where == Where::kEverywhere ||
+         (exception.where == Where::kPassthrough) == passthrough;
+}
+
+std::string answer_of(const Exception& exception, const Path& directory) {
+  const Path path = directory / "file";
+  write_file(path, pattern(12'288, 1));
+  return opened(path, exception.flags,
+                [&](int fd) { return answer([&] { return exception.call(fd); }); });
+}
+
+TEST_CASE("What FUSE keeps a mount from being like its directory is what the README says",
+          "[exceptions]") {
+  require_root();
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = path});
+  const bool passthrough = path.front() == "--read-path=passthrough";
+  for (const Exception& exception : kExceptions) {
+    if (!applies(exception, passthrough)) {
+      continue;
+    }
+    CAPTURE(exception.name);
+    const std::string there = answer_of(exception, source.path());
+    const std::string here = answer_of(exception, mount.root());
+    // On a kernel or a source that doesn't have it either there is nothing to be apart in.
+    if (there == exception.on_directory) {
+      CHECK(here == exception.on_mount);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mmapdir::test
