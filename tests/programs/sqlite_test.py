@@ -15,7 +15,8 @@ TRANSFERS = 100  # of each writer
 
 
 def connect(directory: pathlib.Path, journal: str, timeout: float = support.PATIENCE):
-    connection = sqlite3.connect(directory / f"{journal}.db", timeout, isolation_level=None)
+    connection = sqlite3.connect(directory / f"{journal}.db", timeout=timeout,
+                                 isolation_level=None)
     connection.execute(f"PRAGMA mmap_size={1 << 28}")
     connection.execute(f"PRAGMA journal_mode={journal}")
     return connection
