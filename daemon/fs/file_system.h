@@ -22,6 +22,7 @@
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
 #include "fs/lock_waits.h"
+#include "fs/lost_names.h"
 #include "fs/open_inode.h"
 #include "fs/source.h"
 #include "fs/types.h"
@@ -88,7 +89,8 @@ class FileSystem {
   FileSystemCounts counts() const;
 
   // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
-  Result<Entry> lookup(NodeId parent, const char* name);
+  // `thread` is the caller's.
+  Result<Entry> lookup(NodeId parent, const char* name, pid_t thread = 0);
   void forget(NodeId node, std::uint64_t count);
   Result<std::string> readlink(NodeId node);
   Result<HandleId> opendir(NodeId node);
@@ -206,6 +208,7 @@ class FileSystem {
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
                                   const Caller& caller);
+  bool is_known_by_lost_name(NodeId node, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable, const Caller& opener);
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
@@ -222,6 +225,7 @@ class FileSystem {
   // With synchronisation of their own. Open inodes go before the table that leads to them.
   InodeNumbers numbers_;
   InodeTable inodes_;
+  LostNames lost_names_;
   OpenInodes open_inodes_;
   HandleTable<OpenFile> files_;
   FileLocks locks_;

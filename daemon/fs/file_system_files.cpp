@@ -41,12 +41,9 @@ int write_flags(int flags) {
   return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
 }
 
-// The kernel may still know the node by a name that was taken away on the source. Asked again, on
-// ESTALE, it looks the name up anew: SQLite would take the journal that another process has just
-// deleted for one that a crash has left behind, and undo what that one had committed.
-bool has_lost_its_names(const InodeTable& inodes, NodeId node, int fd) {
+bool has_no_name(int fd) {
   struct stat found{};
-  return ::fstat(fd, &found) == 0 && found.st_nlink == 0 && inodes.had_name(node);
+  return ::fstat(fd, &found) == 0 && found.st_nlink == 0;
 }
 
 }  // namespace
@@ -68,7 +65,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!path_fd) {
     return std::unexpected(path_fd.error());
   }
-  if (has_lost_its_names(inodes_, node, (*path_fd)->get()) && !open_inodes_.find(node)) {
+  if (!inode && has_no_name((*path_fd)->get()) && is_known_by_lost_name(node, caller)) {
     return std::unexpected(Error::from_errno(ESTALE, "open a file that has no name any more"));
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
@@ -84,7 +81,20 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
 }
 
+// The kernel may still know the node by a name that was taken away on the source. Told ESTALE, it
+// looks the name up anew: SQLite would take the journal that another process has just deleted for
+// one that a crash has left behind, and undo what that one had committed.
+bool FileSystem::is_known_by_lost_name(NodeId node, const Caller& caller) {
+  const std::uint64_t named_at = inodes_.named_at(node);
+  if (named_at == 0 || lost_names_.asks_again(caller.thread, named_at)) {
+    return false;
+  }
+  lost_names_.tell(caller.thread, inodes_.now());
+  return true;
+}
+
 Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
+  lost_names_.forget(caller.thread);
   const bool is_readable = (flags & O_ACCMODE) != O_WRONLY;
   const auto inode =
       open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable, caller); });

@@ -34,12 +34,16 @@ Result<void> list(DirectoryStream& stream, std::uint64_t cookie, Add add) {
 
 }  // namespace
 
-Result<Entry> FileSystem::lookup(NodeId parent, const char* name) {
+Result<Entry> FileSystem::lookup(NodeId parent, const char* name, pid_t thread) {
   const auto directory = reach_for_name(parent, name);
   if (!directory) {
     return std::unexpected(directory.error());
   }
-  return entry_of(parent, (*directory)->get(), name);
+  auto entry = entry_of(parent, (*directory)->get(), name);
+  if (!entry) {
+    lost_names_.forget(thread);
+  }
+  return entry;
 }
 
 void FileSystem::forget(NodeId node, std::uint64_t count) {

@@ -40,7 +40,7 @@ InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t
                                          .birth = birth_of(root),
                                          .lookups = 1,
                                          .version = 0,
-                                         .had_name = true});
+                                         .named_at = 1});
   state->by_identity.emplace(identity, kRootNode);
 }
 
@@ -115,10 +115,12 @@ NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator l
   const std::int64_t birth = birth_of(attributes);
   SharedFd evicted;  // closed after the lock is dropped
   auto state = state_.lock();
+  const std::uint64_t named_at = attributes.stx_nlink > 0 ? ++state->clock : 0;
   if (const auto found = state->by_identity.find(identity); found != state->by_identity.end()) {
     Inode& known = state->inodes.at(found->second);
     if (found->second == kRootNode || is_same_file(known, locator, birth)) {
       ++known.lookups;
+      known.named_at = std::max(known.named_at, named_at);
       if (!locator.is_handle && found->second != kRootNode) {
         known.locator = std::move(locator);  // the name it was seen under last
         known.parent = parent;
@@ -136,7 +138,7 @@ NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator l
                                     .birth = birth,
                                     .lookups = 1,
                                     .version = 0,
-                                    .had_name = attributes.stx_nlink > 0});
+                                    .named_at = named_at});
   state->by_identity.emplace(identity, node);
   evicted = remember_descriptor(*state, node, std::move(fd));
   return node;
@@ -282,11 +284,13 @@ bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {
   return std::exchange(found->second.version, version) == version && version != 0;
 }
 
-bool InodeTable::had_name(NodeId node) const {
+std::uint64_t InodeTable::named_at(NodeId node) const {
   auto state = state_.lock();
   const auto found = state->inodes.find(node);
-  return found != state->inodes.end() && found->second.had_name;
+  return found == state->inodes.end() ? 0 : found->second.named_at;
 }
+
+std::uint64_t InodeTable::now() const { return state_.lock()->clock; }
 
 std::size_t InodeTable::size() const { return state_.lock()->inodes.size(); }
 

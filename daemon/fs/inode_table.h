@@ -54,9 +54,10 @@ class InodeTable {
   // for this node; remembers `version` in its place. Zero is no version and equals nothing.
   bool exchange_version(NodeId node, std::uint64_t version);
 
-  // The source counted a link to the file when the kernel came to know it. Not so for a file made
-  // without a name, and on file systems that count none.
-  bool had_name(NodeId node) const;
+  // When the node was last found under a name, by a clock of this table's that each find moves on.
+  // Zero for a file that was made without one, and on file systems that count no links.
+  std::uint64_t named_at(NodeId node) const;
+  std::uint64_t now() const;
 
   std::size_t size() const;
 
@@ -68,7 +69,7 @@ class InodeTable {
     std::int64_t birth;
     std::uint64_t lookups;
     std::uint64_t version;
-    bool had_name;
+    std::uint64_t named_at;
   };
 
   // What reach() needs of an inode once the lock is dropped.
@@ -86,6 +87,7 @@ class InodeTable {
     std::unordered_map<SourceIdentity, NodeId> by_identity;
     Descriptors recent;  // most recently used first
     std::unordered_map<NodeId, Descriptors::iterator> by_node;
+    std::uint64_t clock = 0;
     std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
   };
 

@@ -42,7 +42,7 @@ void Adapter::init(fuse_conn_info& connection) {
 }
 
 void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  reply_entry(req, fs_.lookup(node_of(parent), name));
+  reply_entry(req, fs_.lookup(node_of(parent), name, caller_of(req).thread));
 }
 
 void Adapter::reply_entry(fuse_req_t req, const Result<Entry>& entry) {
