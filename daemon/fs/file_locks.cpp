@@ -18,7 +18,11 @@ struct flock for_description(struct flock lock) {
 Result<void> apply(int description, int command, const struct flock& lock) {
   struct flock wanted = for_description(lock);
   if (::fcntl(description, command, &wanted) != 0) {
-    return std::unexpected(Error::from_errno(errno == EACCES ? EAGAIN : errno, "lock"));
+    // The program's own descriptor was fit for the lock, else the kernel had refused it. What could
+    // be opened for it here wasn't: the file's mode lets its owner do less than he did when it was
+    // made.
+    const int errnum = errno == EBADF ? ENOLCK : errno;
+    return std::unexpected(Error::from_errno(errnum == EACCES ? EAGAIN : errnum, "lock"));
   }
   return {};
 }
