@@ -95,8 +95,8 @@ fuse_lowlevel_ops Adapter::operations(Access access) {
     ops.link = Operation<&Adapter::link>::call;
     ops.create = Operation<&Adapter::create>::call;
     ops.tmpfile = Operation<&Adapter::tmpfile>::call;
-    // From the buffer: splicing a request's bytes into the file (write_buf) was 0.89 to 0.96 times as
-    // fast with 1 MiB, and 0.8 times with 4 KiB, on ext4 and Linux 6.18.
+    // From the buffer: splicing a request's bytes into the file (write_buf) was 0.89 to 0.96 times
+    // as fast with 1 MiB, and 0.8 times with 4 KiB, on ext4 and Linux 6.18.
     ops.write = Operation<&Adapter::write>::call;
     ops.fallocate = Operation<&Adapter::fallocate>::call;
     ops.copy_file_range = Operation<&Adapter::copy_file_range>::call;
