@@ -74,10 +74,10 @@ CapabilitySets own_capabilities() {
 
 // Lowering the effective set, or raising it to what is permitted, can't fail.
 void set_effective_capabilities(std::uint32_t dropped) {
-  thread_local const CapabilitySets kOwn = own_capabilities();
+  thread_local const CapabilitySets own = own_capabilities();
   __user_cap_header_struct header = kThisThread;
-  CapabilitySets sets = kOwn;
-  sets[0].effective = kOwn[0].permitted & ~dropped;
+  CapabilitySets sets = own;
+  sets[0].effective = own[0].permitted & ~dropped;
   ::syscall(SYS_capset, &header, sets.data());
 }
 

@@ -42,22 +42,33 @@ WaitId LockWaits::prepare() {
   return id;
 }
 
-void LockWaits::begin(WaitId id, Attempt attempt, Done done) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (waits_.size() <= kMaxWaits) {
-      try {
-        waits_.at(id).thread =
-            std::thread([this, id, attempt = std::move(attempt), done] { run(id, attempt, done); });
-        return;
-      } catch (const std::system_error&) {
-        // No thread is to be had; told below.
-      }
-    }
-    waits_.erase(id);
-    changed_.notify_all();
+void LockWaits::begin(WaitId id, Attempt attempt, const Done& done) {
+  if (!start(id, std::move(attempt), done)) {
+    done(std::unexpected(Error::from_errno(ENOLCK, "wait for the lock")));
   }
-  done(std::unexpected(Error::from_errno(ENOLCK, "wait for the lock")));
+}
+
+// Whether there is a thread that waits now.
+bool LockWaits::start(WaitId id, Attempt attempt, const Done& done) {
+  const std::scoped_lock lock(mutex_);
+  if (waits_.size() > kMaxWaits) {
+    drop(id);
+    return false;
+  }
+  try {
+    waits_.at(id).thread =
+        std::thread([this, id, attempt = std::move(attempt), done] { run(id, attempt, done); });
+    return true;
+  } catch (const std::system_error&) {
+    drop(id);  // no thread is to be had
+    return false;
+  }
+}
+
+// mutex_ is held.
+void LockWaits::drop(WaitId id) {
+  waits_.erase(id);
+  changed_.notify_all();
 }
 
 void LockWaits::run(WaitId id, const Attempt& attempt, const Done& done) {

@@ -38,7 +38,7 @@ class LockWaits {
   WaitId prepare();
 
   // Begins it. ENOLCK, told through `done` as well, where no thread can be had for it.
-  void begin(WaitId id, Attempt attempt, Done done);
+  void begin(WaitId id, Attempt attempt, const Done& done);
 
   // Ends a wait, also one that hasn't begun; one that is over is left alone.
   void interrupt(WaitId id);
@@ -54,6 +54,8 @@ class LockWaits {
     bool is_done = false;  // told, and only to be joined
   };
 
+  bool start(WaitId id, Attempt attempt, const Done& done);
+  void drop(WaitId id);
   void run(WaitId id, const Attempt& attempt, const Done& done);
   bool is_interrupted(WaitId id);
   void keep();

@@ -62,6 +62,7 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
         const auto wait_id = WaitId{reinterpret_cast<std::uintptr_t>(number)};
         static_cast<Adapter*>(fuse_req_userdata(interrupted))->fs_.lock_waits().interrupt(wait_id);
       },
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer's place is all that libfuse has.
       reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)));
   fs_.lock_waits().begin(id, std::move(*attempt), [this, request](const Result<void>& result) {
     reply_lock(request, result);

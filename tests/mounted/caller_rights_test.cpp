@@ -41,12 +41,12 @@ struct Who {
 
 // Nobody with CAP_FSETID: FUSE doesn't tell of it, so who isn't root is taken not to have it.
 constexpr std::array kEverybody{
-    Who{"in a supplementary group", true},
-    Who{"in no other group", false},
-    Who{"with CAP_MKNOD", false, CAP_MKNOD},
-    Who{"with CAP_FOWNER", false, CAP_FOWNER},
-    Who{"with CAP_DAC_OVERRIDE", false, CAP_DAC_OVERRIDE},
-    Who{"with CAP_LINUX_IMMUTABLE", false, CAP_LINUX_IMMUTABLE},
+    Who{.text = "in a supplementary group", .joins = true},
+    Who{.text = "in no other group", .joins = false},
+    Who{.text = "with CAP_MKNOD", .joins = false, .capability = CAP_MKNOD},
+    Who{.text = "with CAP_FOWNER", .joins = false, .capability = CAP_FOWNER},
+    Who{.text = "with CAP_DAC_OVERRIDE", .joins = false, .capability = CAP_DAC_OVERRIDE},
+    Who{.text = "with CAP_LINUX_IMMUTABLE", .joins = false, .capability = CAP_LINUX_IMMUTABLE},
 };
 
 void set_capabilities(std::uint32_t effective) {
@@ -229,7 +229,8 @@ TEST_CASE("Supplementary groups and capabilities count for as much as on a direc
     make_tree(source.path());
     const Mount mount(source.path(), {.options = with_option(path, "-oallow_other")});
     CHECK(difference(report_of(who, mount.root(), passthrough),
-                     report_of(who, plain.path(), passthrough)) == "");
+                     report_of(who, plain.path(), passthrough))
+              .empty());
   }
 }
 

@@ -81,7 +81,7 @@ void add_opens(Changes& table) {
 }
 
 void add_writes(Changes& table) {
-  static const std::string kBytes = pattern(5'000, 7);
+  static const std::string bytes = pattern(5'000, 7);
   for (const auto& [size, offset] : {std::pair<std::size_t, off_t>{10, 0},
                                      {0, 0},
                                      {1, 9'999},
@@ -95,7 +95,7 @@ void add_writes(Changes& table) {
     for (const int flags : {O_WRONLY, O_RDWR | O_APPEND, O_RDONLY}) {
       on_file(table, fmt::format("pwrite, open flags {}", flags),
               fmt::format("{} bytes at {}", size, offset), "file", flags,
-              [=](int fd) { return ::pwrite(fd, kBytes.data(), size, offset); });
+              [=](int fd) { return ::pwrite(fd, bytes.data(), size, offset); });
     }
   }
   const auto row = [&](const char* name, int flags, const Call& call) {
@@ -104,24 +104,24 @@ void add_writes(Changes& table) {
   row("through O_PATH", O_PATH, [](int fd) { return ::write(fd, "x", 1); });
   row("from a bad address", O_WRONLY, [](int fd) { return ::syscall(SYS_write, fd, 1, 100); });
   row("in pieces", O_WRONLY, [](int fd) {
-    std::array pieces{iovec{.iov_base = const_cast<char*>(kBytes.data()), .iov_len = 3'000},
+    std::array pieces{iovec{.iov_base = const_cast<char*>(bytes.data()), .iov_len = 3'000},
                       iovec{.iov_base = nullptr, .iov_len = 0},
-                      iovec{.iov_base = const_cast<char*>(kBytes.data()), .iov_len = 10}};
+                      iovec{.iov_base = const_cast<char*>(bytes.data()), .iov_len = 10}};
     return ::writev(fd, pieces.data(), pieces.size());
   });
   for (const int flag : {RWF_DSYNC, RWF_SYNC, RWF_APPEND}) {
     row(fmt::format("with flag {}", flag).c_str(), O_WRONLY, [flag](int fd) {
-      iovec piece{.iov_base = const_cast<char*>(kBytes.data()), .iov_len = 10};
+      const iovec piece{.iov_base = const_cast<char*>(bytes.data()), .iov_len = 10};
       return ::pwritev2(fd, &piece, 1, 100, flag);
     });
   }
   row("after a seek beyond the end", O_WRONLY, [](int fd) {
     ::lseek(fd, 50'000, SEEK_SET);
-    return ::write(fd, kBytes.data(), 100);
+    return ::write(fd, bytes.data(), 100);
   });
   row("by sendfile", O_WRONLY, [](int fd) {
     const UniqueFd from(::memfd_create("from", MFD_CLOEXEC));
-    write_at(from.get(), kBytes, 0);
+    write_at(from.get(), bytes, 0);
     return ::sendfile(fd, from.get(), nullptr, 5'000);
   });
   row("by splice", O_WRONLY, [](int fd) {
@@ -129,24 +129,24 @@ void add_writes(Changes& table) {
     must(::pipe2(ends.data(), O_CLOEXEC), "pipe2");
     const UniqueFd out(ends[0]);
     const UniqueFd in(ends[1]);
-    must(::write(in.get(), kBytes.data(), 4'000), "write");
+    must(::write(in.get(), bytes.data(), 4'000), "write");
     return ::splice(out.get(), nullptr, fd, nullptr, 4'000, 0);
   });
   row("made append by fcntl", O_WRONLY, [](int fd) {
     must(::fcntl(fd, F_SETFL, O_APPEND), "fcntl");
-    return ::write(fd, kBytes.data(), 10);
+    return ::write(fd, bytes.data(), 10);
   });
   on_file(table, "append taken back", "by fcntl", "file", O_WRONLY | O_APPEND, [](int fd) {
     must(::fcntl(fd, F_SETFL, 0), "fcntl");
-    return ::pwrite(fd, kBytes.data(), 10, 100);
+    return ::pwrite(fd, bytes.data(), 10, 100);
   });
   row("sync_file_range", O_WRONLY, [](int fd) {
     return ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
   });
   row("fsync", O_WRONLY, [](int fd) { return ::fsync(fd); });
   row("fdatasync", O_RDONLY, [](int fd) { return ::fdatasync(fd); });
-  row("O_SYNC", O_WRONLY | O_SYNC, [](int fd) { return ::write(fd, kBytes.data(), 10); });
-  row("O_DSYNC", O_RDWR | O_DSYNC, [](int fd) { return ::pwrite(fd, kBytes.data(), 10, 9'995); });
+  row("O_SYNC", O_WRONLY | O_SYNC, [](int fd) { return ::write(fd, bytes.data(), 10); });
+  row("O_DSYNC", O_RDWR | O_DSYNC, [](int fd) { return ::pwrite(fd, bytes.data(), 10, 9'995); });
   row("to a file that may grow no further", O_WRONLY, [](int fd) {
     const rlimit limit{.rlim_cur = 10'005, .rlim_max = RLIM_INFINITY};
     rlimit before{};
@@ -154,12 +154,12 @@ void add_writes(Changes& table) {
     (void)std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limited{.rlim_cur = limit.rlim_cur, .rlim_max = before.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &limited);
-    const ssize_t some = ::pwrite(fd, kBytes.data(), 100, 10'000);
-    const ssize_t none = ::pwrite(fd, kBytes.data(), 100, 20'000);
+    const ssize_t some = ::pwrite(fd, bytes.data(), 100, 10'000);
+    const ssize_t none = ::pwrite(fd, bytes.data(), 100, 20'000);
     const int error = errno;
     ::setrlimit(RLIMIT_FSIZE, &before);
     errno = error;
-    return none < 0 ? none : some * 1'000 + none;
+    return none < 0 ? none : (some * 1'000) + none;
   });
 }
 
@@ -211,7 +211,8 @@ void add_allocations(Changes& table) {
                fmt::format("{} at {} of {}, open flags {}", length, offset, file, flags),
                [=](const Path& tree) {
                  return opened(tree / file, flags, [&](int fd) {
-                   std::string said = answer([&] { return ::fallocate(fd, mode, offset, length); });
+                   const std::string said =
+                       answer([&] { return ::fallocate(fd, mode, offset, length); });
                    return said + holes(fd);
                  });
                }});

@@ -123,7 +123,7 @@ void add_renaming(Changes& table) {
 
 void add_names(Changes& table) {
   for (const std::string& name :
-       {std::string("\x01\xff\n\t\\"), std::string("back\\slash \"quoted\""), std::string("\xc3"),
+       {std::string("\x01\xff\n\t\\"), std::string(R"(back\slash "quoted")"), std::string("\xc3"),
         std::string(255, '\xff'), std::string("*?[]{}$;"), std::string("...")}) {
     table.push_back({"names", fmt::format("{} bytes", name.size()), [name](const Path& tree) {
                        return opened(tree / name, O_WRONLY | O_CREAT | O_EXCL, [](int fd) {
@@ -137,7 +137,7 @@ void add_names(Changes& table) {
 
 // clang-format off
 const std::vector<std::string>& change_paths() {
-  static const std::vector<std::string> kPaths{
+  static const std::vector<std::string> paths{
       "", "file/", "file/x", "file/..", "empty/.", "none/", "none/x", "link/", "link/x",
       "dangling/", "loop", "loop/x", "fifo/", "fifo/x", "closed/x", "closed/file",
       std::string(256, 'n'), "directory/" + std::string(256, 'n'), std::string(5000, '/') + "file",
@@ -145,7 +145,7 @@ const std::vector<std::string>& change_paths() {
       "secret", "others", "shared", "readonly", "full", "directory/sub", "directory", "hollow/",
       "link-up/", "vacant", "link-up", "link", "dangling", "fifo", "socket", "file", "empty", "program",
       "none", std::string(255, 'n'), "directory/.", "."};
-  return kPaths;
+  return paths;
 }
 // clang-format on
 

@@ -62,36 +62,54 @@ struct Touch {
 
 // What takes set-user-id and set-group-id bits and capabilities away, or doesn't.
 void add_clearing(Changes& table) {
-  static const std::array kTouches{
-      Touch{"opening to write", O_WRONLY, [](int) { return 0; }},
-      Touch{"O_TRUNC", O_WRONLY | O_TRUNC, [](int) { return 0; }},
-      Touch{"write", O_WRONLY, [](int fd) { return ::write(fd, "x", 1); }},
-      Touch{"write of nothing", O_WRONLY, [](int fd) { return ::write(fd, "x", 0); }},
-      Touch{"append", O_WRONLY | O_APPEND, [](int fd) { return ::write(fd, "x", 1); }},
-      Touch{"ftruncate to the same size", O_WRONLY, [](int fd) { return ::ftruncate(fd, 10'000); }},
-      Touch{"ftruncate", O_WRONLY, [](int fd) { return ::ftruncate(fd, 5); }},
-      Touch{"fallocate", O_WRONLY, [](int fd) { return ::fallocate(fd, 0, 0, 20'000); }},
-      Touch{"punching a hole", O_WRONLY,
-            [](int fd) {
-              return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4'096);
-            }},
+  static const std::array touches{
+      Touch{.name = "opening to write", .flags = O_WRONLY, .call = [](int) { return 0; }},
+      Touch{.name = "O_TRUNC", .flags = O_WRONLY | O_TRUNC, .call = [](int) { return 0; }},
+      Touch{.name = "write", .flags = O_WRONLY, .call = [](int fd) { return ::write(fd, "x", 1); }},
+      Touch{.name = "write of nothing",
+            .flags = O_WRONLY,
+            .call = [](int fd) { return ::write(fd, "x", 0); }},
+      Touch{.name = "append",
+            .flags = O_WRONLY | O_APPEND,
+            .call = [](int fd) { return ::write(fd, "x", 1); }},
+      Touch{.name = "ftruncate to the same size",
+            .flags = O_WRONLY,
+            .call = [](int fd) { return ::ftruncate(fd, 10'000); }},
+      Touch{.name = "ftruncate",
+            .flags = O_WRONLY,
+            .call = [](int fd) { return ::ftruncate(fd, 5); }},
+      Touch{.name = "fallocate",
+            .flags = O_WRONLY,
+            .call = [](int fd) { return ::fallocate(fd, 0, 0, 20'000); }},
+      Touch{.name = "punching a hole",
+            .flags = O_WRONLY,
+            .call =
+                [](int fd) {
+                  return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4'096);
+                }},
       // Not fchown to nobody in particular: the kernel's FUSE keeps that, and its taking the bits
       // away, to itself.
-      Touch{"fchown to the owner", O_RDONLY,
-            [](int fd) {
-              struct stat found{};
-              ::fstat(fd, &found);
-              return ::fchown(fd, found.st_uid, found.st_gid);
-            }},
-      Touch{"futimens", O_RDONLY, [](int fd) { return ::futimens(fd, nullptr); }},
-      Touch{"copy_file_range", O_RDWR,
-            [](int fd) {
-              off_t from = 0;
-              off_t to = 20'000;
-              return ::copy_file_range(fd, &from, fd, &to, 100, 0);
-            }},
+      Touch{.name = "fchown to the owner",
+            .flags = O_RDONLY,
+            .call =
+                [](int fd) {
+                  struct stat found{};
+                  ::fstat(fd, &found);
+                  return ::fchown(fd, found.st_uid, found.st_gid);
+                }},
+      Touch{.name = "futimens",
+            .flags = O_RDONLY,
+            .call = [](int fd) { return ::futimens(fd, nullptr); }},
+      Touch{.name = "copy_file_range",
+            .flags = O_RDWR,
+            .call =
+                [](int fd) {
+                  off_t from = 0;
+                  off_t to = 20'000;
+                  return ::copy_file_range(fd, &from, fd, &to, 100, 0);
+                }},
   };
-  for (const Touch& touch : kTouches) {
+  for (const Touch& touch : touches) {
     for (const char* file : {"suid", "sgid", "shared-suid", "capable"}) {
       table.push_back(
           {fmt::format("clear by {}", touch.name), file, [&touch, file](const Path& tree) {

@@ -32,50 +32,55 @@ struct Node {
 };
 
 constexpr std::array kNodes{
-    Node{"file", 'f', 0644, 'u'},
-    Node{"empty", 'f', 0640, 'u'},
-    Node{"others", 'f', 0644, 'r'},
-    Node{"shared", 'f', 0666, 'r'},
-    Node{"secret", 'f', 0600, 'r'},
-    Node{"readonly", 'f', 0444, 'u'},
-    Node{"program", 'f', 0755, 'u'},
-    Node{"twin", 'f', 0644, 'u'},
-    Node{"suid", 'f', 06755, 'u'},
-    Node{"sgid", 'f', 02644, 'u'},
-    Node{"shared-suid", 'f', 06777, 'r'},
-    Node{"capable", 'f', 0777, 'u'},
-    Node{"directory", 'd', 0755, 'u'},
-    Node{"directory/inner", 'f', 0644, 'u'},
-    Node{"directory/sub", 'd', 0755, 'u'},
-    Node{"full", 'd', 0755, 'u'},
-    Node{"full/inner", 'f', 0644, 'u'},
-    Node{"hollow", 'd', 0755, 'u'},
-    Node{"vacant", 'd', 0755, 'u'},
-    Node{"closed", 'd', 0700, 'r'},
-    Node{"closed/file", 'f', 0666, 'u'},
-    Node{"locked", 'd', 0755, 'r'},
-    Node{"locked/file", 'f', 0666, 'u'},
-    Node{"locked/hollow", 'd', 0777, 'u'},
-    Node{"sticky", 'd', 01777, 'r'},
-    Node{"sticky/theirs", 'f', 0666, 'r'},
-    Node{"sticky/mine", 'f', 0666, 'u'},
-    Node{"sticky/hollow", 'd', 0777, 'r'},
-    Node{"handing", 'd', 02777, 'r'},
-    Node{"inheriting", 'd', 0777, 'r'},
-    Node{"fifo", 'p', 0644, 'u'},
-    Node{"socket", 's', 0644, 'u'},
-    Node{"link", 'l', 0, 'u', "file"},
-    Node{"link-up", 'l', 0, 'u', "directory"},
-    Node{"dangling", 'l', 0, 'u', "nowhere"},
-    Node{"loop", 'l', 0, 'u', "loop"},
+    Node{.name = "file", .type = 'f', .mode = 0644, .owner = 'u'},
+    Node{.name = "empty", .type = 'f', .mode = 0640, .owner = 'u'},
+    Node{.name = "others", .type = 'f', .mode = 0644, .owner = 'r'},
+    Node{.name = "shared", .type = 'f', .mode = 0666, .owner = 'r'},
+    Node{.name = "secret", .type = 'f', .mode = 0600, .owner = 'r'},
+    Node{.name = "readonly", .type = 'f', .mode = 0444, .owner = 'u'},
+    Node{.name = "program", .type = 'f', .mode = 0755, .owner = 'u'},
+    Node{.name = "twin", .type = 'f', .mode = 0644, .owner = 'u'},
+    Node{.name = "suid", .type = 'f', .mode = 06755, .owner = 'u'},
+    Node{.name = "sgid", .type = 'f', .mode = 02644, .owner = 'u'},
+    Node{.name = "shared-suid", .type = 'f', .mode = 06777, .owner = 'r'},
+    Node{.name = "capable", .type = 'f', .mode = 0777, .owner = 'u'},
+    Node{.name = "directory", .type = 'd', .mode = 0755, .owner = 'u'},
+    Node{.name = "directory/inner", .type = 'f', .mode = 0644, .owner = 'u'},
+    Node{.name = "directory/sub", .type = 'd', .mode = 0755, .owner = 'u'},
+    Node{.name = "full", .type = 'd', .mode = 0755, .owner = 'u'},
+    Node{.name = "full/inner", .type = 'f', .mode = 0644, .owner = 'u'},
+    Node{.name = "hollow", .type = 'd', .mode = 0755, .owner = 'u'},
+    Node{.name = "vacant", .type = 'd', .mode = 0755, .owner = 'u'},
+    Node{.name = "closed", .type = 'd', .mode = 0700, .owner = 'r'},
+    Node{.name = "closed/file", .type = 'f', .mode = 0666, .owner = 'u'},
+    Node{.name = "locked", .type = 'd', .mode = 0755, .owner = 'r'},
+    Node{.name = "locked/file", .type = 'f', .mode = 0666, .owner = 'u'},
+    Node{.name = "locked/hollow", .type = 'd', .mode = 0777, .owner = 'u'},
+    Node{.name = "sticky", .type = 'd', .mode = 01777, .owner = 'r'},
+    Node{.name = "sticky/theirs", .type = 'f', .mode = 0666, .owner = 'r'},
+    Node{.name = "sticky/mine", .type = 'f', .mode = 0666, .owner = 'u'},
+    Node{.name = "sticky/hollow", .type = 'd', .mode = 0777, .owner = 'r'},
+    Node{.name = "handing", .type = 'd', .mode = 02777, .owner = 'r'},
+    Node{.name = "inheriting", .type = 'd', .mode = 0777, .owner = 'r'},
+    Node{.name = "fifo", .type = 'p', .mode = 0644, .owner = 'u'},
+    Node{.name = "socket", .type = 's', .mode = 0644, .owner = 'u'},
+    Node{.name = "link", .type = 'l', .mode = 0, .owner = 'u', .target = "file"},
+    Node{.name = "link-up", .type = 'l', .mode = 0, .owner = 'u', .target = "directory"},
+    Node{.name = "dangling", .type = 'l', .mode = 0, .owner = 'u', .target = "nowhere"},
+    Node{.name = "loop", .type = 'l', .mode = 0, .owner = 'u', .target = "loop"},
 };
+
+std::string content_of(const std::string& name) {
+  if (name == "empty") {
+    return "";
+  }
+  return name == "program" ? "#!/bin/sh\nexit 7\n" : pattern(10'000, 1);
+}
 
 void make(const Path& path, const Node& node) {
   switch (node.type) {
     case 'f':
-      write_file(path, path.filename() == "empty"     ? ""
-                       : path.filename() == "program" ? "#!/bin/sh\nexit 7\n"
-                                                      : pattern(10'000, 1));
+      write_file(path, content_of(path.filename().string()));
       break;
     case 'd':
       must(::mkdir(path.c_str(), 0755), "mkdir");

@@ -35,7 +35,7 @@ TEST_CASE("Whoever has taken a lock sees what was written on the source before",
   const UniqueFd fd = open_fd(mount / "file", O_RDWR);
   // More than once: pages that were just dropped are kept anew.
   for (std::uint32_t turn = 2; turn < 12; ++turn) {
-    const std::string content = pattern(turn * 4000, turn);
+    const std::string content = pattern(std::size_t{turn} * 4000, turn);
     REQUIRE(size_of(fd.get()) > 0);  // so that the kernel knows it
     read_at(fd.get(), 100'000, 0);
     {

@@ -55,49 +55,85 @@ long size_after_write(int fd, int flags) {
   return ::lseek(fd, 0, SEEK_END);
 }
 
-const std::array kExceptions{
-    Exception{"FALLOC_FL_COLLAPSE_RANGE: FUSE passes on three modes only", Where::kEverywhere,
-              O_RDWR, [](int fd) { return ::fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4'096); },
-              "0", "EOPNOTSUPP"},
-    Exception{"FALLOC_FL_INSERT_RANGE: FUSE passes on three modes only", Where::kEverywhere, O_RDWR,
-              [](int fd) { return ::fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4'096); }, "0",
-              "EOPNOTSUPP"},
-    Exception{"RWF_NOWAIT: FUSE files don't offer it", Where::kEverywhere, O_RDONLY,
-              [](int fd) {
-                (void)transfer(::preadv2, fd, 0, 0);  // so that the page is there
-                return transfer(::preadv2, fd, 0, RWF_NOWAIT);
-              },
-              "10", "EOPNOTSUPP"},
-    Exception{"RWF_DONTCACHE: FUSE files don't offer it", Where::kEverywhere, O_RDWR,
-              [](int fd) { return transfer(::pwritev2, fd, 0, kDontCache); }, "10", "EOPNOTSUPP"},
-    Exception{"RWF_NOAPPEND: FUSE doesn't pass it on", Where::kEverywhere, O_RDWR | O_APPEND,
-              [](int fd) { return size_after_write(fd, kNoAppend); }, "12288", "12298"},
-    Exception{"O_APPEND taken back: passthrough goes by the flags of the open", Where::kPassthrough,
-              O_RDWR | O_APPEND,
-              [](int fd) {
-                must(::fcntl(fd, F_SETFL, 0), "fcntl");
-                return size_after_write(fd, 0);
-              },
-              "12288", "12298"},
-    Exception{"O_DIRECT at any address: the daemon answers from its mapping",
-              Where::kNotPassthrough, O_RDONLY | O_DIRECT,
-              [](int fd) { return transfer(::preadv2, fd, 1, 0); }, "EINVAL", "10"},
-    Exception{"FIEMAP: FUSE has no such request", Where::kEverywhere, O_RDONLY,
-              [](int fd) {
-                fiemap map{};
-                map.fm_length = 1;
-                return ::ioctl(fd, FS_IOC_FIEMAP, &map);
-              },
-              "0", "EOPNOTSUPP"},
-    Exception{"_PC_LINK_MAX: the C library knows no FUSE source's", Where::kEverywhere, O_RDONLY,
-              [](int fd) { return ::fpathconf(fd, _PC_LINK_MAX); }, "65000", "127"},
-    Exception{"statfs: the type is FUSE's", Where::kEverywhere, O_RDONLY,
-              [](int fd) {
-                struct statfs found{};
-                must(::fstatfs(fd, &found), "fstatfs");
-                return static_cast<long>(found.f_type);
-              },
-              "61267", "1702057286"},
+const std::array exceptions{
+    Exception{.name = "FALLOC_FL_COLLAPSE_RANGE: FUSE passes on three modes only",
+              .where = Where::kEverywhere,
+              .flags = O_RDWR,
+              .call = [](int fd) { return ::fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4'096); },
+              .on_directory = "0",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "FALLOC_FL_INSERT_RANGE: FUSE passes on three modes only",
+              .where = Where::kEverywhere,
+              .flags = O_RDWR,
+              .call = [](int fd) { return ::fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4'096); },
+              .on_directory = "0",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "RWF_NOWAIT: FUSE files don't offer it",
+              .where = Where::kEverywhere,
+              .flags = O_RDONLY,
+              .call =
+                  [](int fd) {
+                    (void)transfer(::preadv2, fd, 0, 0);  // so that the page is there
+                    return transfer(::preadv2, fd, 0, RWF_NOWAIT);
+                  },
+              .on_directory = "10",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "RWF_DONTCACHE: FUSE files don't offer it",
+              .where = Where::kEverywhere,
+              .flags = O_RDWR,
+              .call = [](int fd) { return transfer(::pwritev2, fd, 0, kDontCache); },
+              .on_directory = "10",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "RWF_NOAPPEND: FUSE doesn't pass it on",
+              .where = Where::kEverywhere,
+              .flags = O_RDWR | O_APPEND,
+              .call = [](int fd) { return size_after_write(fd, kNoAppend); },
+              .on_directory = "12288",
+              .on_mount = "12298"},
+    Exception{.name = "O_APPEND taken back: passthrough goes by the flags of the open",
+              .where = Where::kPassthrough,
+              .flags = O_RDWR | O_APPEND,
+              .call =
+                  [](int fd) {
+                    must(::fcntl(fd, F_SETFL, 0), "fcntl");
+                    return size_after_write(fd, 0);
+                  },
+              .on_directory = "12288",
+              .on_mount = "12298"},
+    Exception{.name = "O_DIRECT at any address: the daemon answers from its mapping",
+              .where = Where::kNotPassthrough,
+              .flags = O_RDONLY | O_DIRECT,
+              .call = [](int fd) { return transfer(::preadv2, fd, 1, 0); },
+              .on_directory = "EINVAL",
+              .on_mount = "10"},
+    Exception{.name = "FIEMAP: FUSE has no such request",
+              .where = Where::kEverywhere,
+              .flags = O_RDONLY,
+              .call =
+                  [](int fd) {
+                    fiemap map{};
+                    map.fm_length = 1;
+                    return ::ioctl(fd, FS_IOC_FIEMAP, &map);
+                  },
+              .on_directory = "0",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "_PC_LINK_MAX: the C library knows no FUSE source's",
+              .where = Where::kEverywhere,
+              .flags = O_RDONLY,
+              .call = [](int fd) { return ::fpathconf(fd, _PC_LINK_MAX); },
+              .on_directory = "65000",
+              .on_mount = "127"},
+    Exception{.name = "statfs: the type is FUSE's",
+              .where = Where::kEverywhere,
+              .flags = O_RDONLY,
+              .call =
+                  [](int fd) {
+                    struct statfs found{};
+                    must(::fstatfs(fd, &found), "fstatfs");
+                    return static_cast<long>(found.f_type);
+                  },
+              .on_directory = "61267",
+              .on_mount = "1702057286"},
 };
 
 bool applies(const Exception& exception, bool passthrough) {
@@ -119,7 +155,7 @@ TEST_CASE("What FUSE keeps a mount from being like its directory is what the REA
   const TemporaryDirectory source;
   const Mount mount(source.path(), {.options = path});
   const bool passthrough = path.front() == "--read-path=passthrough";
-  for (const Exception& exception : kExceptions) {
+  for (const Exception& exception : exceptions) {
     if (!applies(exception, passthrough)) {
       continue;
     }

@@ -68,33 +68,39 @@ struct Step {
 // Programs' ways to change something, each of which works on the tree as the ones before left it.
 class Steps {
  public:
-  explicit Steps(const Path& root) : root_(root) {}
+  explicit Steps(Path root) : root_(std::move(root)) {}
 
   std::vector<Step> all() const {
     return {
-        {"fsync", [this] { return ::fsync(file_.get()); }},
-        {"fdatasync", [this] { return ::fdatasync(file_.get()); }},
-        {"fsync of a directory", [this] { return ::fsync(directory_.get()); }},
-        {"ftruncate", [this] { return ::ftruncate(file_.get(), 3); }},
-        {"truncate", [this] { return ::truncate(at("file"), 2); }},
-        {"fallocate", [this] { return ::fallocate(file_.get(), 0, 0, 100'000); }},
-        {"copy_file_range",
-         [this] {
-           const ssize_t n = ::copy_file_range(other_.get(), nullptr, file_.get(), nullptr, 5, 0);
-           return n < 0 ? -1 : 0;
-         }},
-        {"chmod", [this] { return ::chmod(at("file"), 0600); }},
-        {"chown", [this] { return ::chown(at("file"), 12, 34); }},
-        {"utimensat", [this] { return ::utimensat(AT_FDCWD, at("file"), nullptr, 0); }},
-        {"setxattr", [this] { return ::setxattr(at("file"), "user.new", "value", 5, 0); }},
-        {"removexattr", [this] { return ::removexattr(at("file"), "user.old"); }},
-        {"mkdir", [this] { return ::mkdir(at("made"), 0755); }},
-        {"mkfifo", [this] { return ::mkfifo(at("fifo"), 0644); }},
-        {"symlink", [this] { return ::symlink("x", at("symlink")); }},
-        {"link", [this] { return ::link(at("file"), at("linked")); }},
-        {"unlink", [this] { return ::unlink(at("victim")); }},
-        {"rmdir", [this] { return ::rmdir(at("directory")); }},
-        {"rename", [this] { return ::rename(at("other"), at("renamed")); }},
+        Step{.name = "fsync", .call = [this] { return ::fsync(file_.get()); }},
+        Step{.name = "fdatasync", .call = [this] { return ::fdatasync(file_.get()); }},
+        Step{.name = "fsync of a directory", .call = [this] { return ::fsync(directory_.get()); }},
+        Step{.name = "ftruncate", .call = [this] { return ::ftruncate(file_.get(), 3); }},
+        Step{.name = "truncate", .call = [this] { return ::truncate(at("file"), 2); }},
+        Step{.name = "fallocate",
+             .call = [this] { return ::fallocate(file_.get(), 0, 0, 100'000); }},
+        Step{.name = "copy_file_range",
+             .call =
+                 [this] {
+                   const ssize_t n =
+                       ::copy_file_range(other_.get(), nullptr, file_.get(), nullptr, 5, 0);
+                   return n < 0 ? -1 : 0;
+                 }},
+        Step{.name = "chmod", .call = [this] { return ::chmod(at("file"), 0600); }},
+        Step{.name = "chown", .call = [this] { return ::chown(at("file"), 12, 34); }},
+        Step{.name = "utimensat",
+             .call = [this] { return ::utimensat(AT_FDCWD, at("file"), nullptr, 0); }},
+        Step{.name = "setxattr",
+             .call = [this] { return ::setxattr(at("file"), "user.new", "value", 5, 0); }},
+        Step{.name = "removexattr",
+             .call = [this] { return ::removexattr(at("file"), "user.old"); }},
+        Step{.name = "mkdir", .call = [this] { return ::mkdir(at("made"), 0755); }},
+        Step{.name = "mkfifo", .call = [this] { return ::mkfifo(at("fifo"), 0644); }},
+        Step{.name = "symlink", .call = [this] { return ::symlink("x", at("symlink")); }},
+        Step{.name = "link", .call = [this] { return ::link(at("file"), at("linked")); }},
+        Step{.name = "unlink", .call = [this] { return ::unlink(at("victim")); }},
+        Step{.name = "rmdir", .call = [this] { return ::rmdir(at("directory")); }},
+        Step{.name = "rename", .call = [this] { return ::rename(at("other"), at("renamed")); }},
     };
   }
 

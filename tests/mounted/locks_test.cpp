@@ -35,6 +35,13 @@ constexpr std::array kKinds{
     Kind{.name = "description", .set = F_OFD_SETLK, .wait = F_OFD_SETLKW, .test = F_OFD_GETLK},
     Kind{.name = "flock", .set = kFlock, .wait = kFlock, .test = kFlock}};
 
+int flock_operation(short type) {
+  if (type == F_UNLCK) {
+    return LOCK_UN;
+  }
+  return type == F_RDLCK ? LOCK_SH : LOCK_EX;
+}
+
 LockCall lock_call(const Kind& kind, int descriptor, short type, bool wait, off_t start = 0,
                    off_t length = 0) {
   LockCall call{.descriptor = descriptor, .command = wait ? kind.wait : kind.set, .lock = {}};
@@ -42,8 +49,7 @@ LockCall lock_call(const Kind& kind, int descriptor, short type, bool wait, off_
   call.lock.l_start = start;
   call.lock.l_len = length;
   if (kind.set == kFlock) {
-    const int operation = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
-    call.lock.l_type = static_cast<short>(operation | (wait ? 0 : LOCK_NB));
+    call.lock.l_type = static_cast<short>(flock_operation(type) | (wait ? 0 : LOCK_NB));
   }
   return call;
 }
@@ -64,49 +70,63 @@ struct Script {
 };
 
 const std::vector<Script>& scripts() {
-  static const std::vector<Script> kScripts{
-      {"readers share, a writer keeps out and is kept out",
-       {"A r", "B r", "B w", "A w", "A u", "B w", "A r", "A w", "B u", "A w", "B r"}},
-      {"ranges that don't meet don't matter",
-       {"A w 0 10", "B w 10 10", "B w 9 1", "B r 0 0", "B w 20 0", "A w 19 2", "A u 5 1", "B w 5 1",
-        "B w 4 1", "A ?", "B ?"}},
-      {"what is in the way is told", {"A w 100 50", "B ? 0 101", "B ? 150 1", "B ? 0 100", "A ?"}},
-      {"a lock can be raised and lowered",
-       {"A r 0 10", "B r 5 10", "A w 0 5", "A w 0 10", "B u 5 10", "A w 0 10", "A r 0 10",
-        "B r 0 10", "B w 0 10"}},
-      {"beyond 4 GiB and at the end of the numbers",
-       {"A w 5000000000 10", "B w 5000000005 1", "B w 4999999990 10", "A w 9223372036854775806 1",
-        "B r 9223372036854775806 1", "B ? 9223372036854775800 0"}},
-      {"numbers that make no range",
-       {"A w -1 1", "A w 10 -5", "B w 5 5", "B w 10 1", "A w 3 -10", "A w 9223372036854775807 10"}},
-      {"who waits gets it when it is given back",
-       {"A w", "B W", "A u", "B .", "A w", "B u", "A w"}},
-      {"who waits for a part gets it when that is given back",
-       {"A w 0 100", "B W 50 10", "A u 0 50", "A u 50 10", "B .", "A ? 0 100"}},
-      {"a writer waits for the last reader", {"A r", "C r", "B W", "A u", "C u", "B .", "A r"}},
-      {"raising waits, and goes on", {"A r", "B r", "A W", "B u", "A .", "B r"}},
-      {"another waits as well, and both get it", {"A w", "B R", "C R", "A u", "B .", "C ."}},
-      {"two descriptors of one process", {"A w 0 10", "a w 0 10", "a u 0 10", "B w 0 10"}},
-      {"opening and closing the file once more", {"A w 0 10", "A c", "B w 0 10"}},
-      {"closing the other descriptor", {"A w 0 10", "a x", "B w 0 10"}},
-      {"closing the descriptor", {"A w", "A x", "B L", "C r"}},
-      {"exiting", {"A w", "B r", "A X", "B L", "C r"}},
-      {"exiting while another waits", {"A w", "B W", "A X", "B .", "C r"}},
-      {"a killed holder leaves nothing", {"A w", "B W", "A ~", "B .", "C r"}},
-      {"a child has its parent's descriptors and not its records",
-       {"A w 0 10", "A f", "B w 0 10", "A w 0 10", "A u 0 10", "B w 0 10"}},
-      {"a child that exits takes nothing of its parent's along", {"A r", "A f", "A c", "B w"}},
-      {"a signal ends the waiting", {"A w", "B W", "B !", "B .", "A u", "C w"}},
-      {"a killed waiter leaves nothing", {"A w", "B W", "B ~", "A u", "C w"}},
-      {"a killed waiter lets the next one through", {"A r", "B W", "C W", "B ~", "A u", "C ."}},
+  static const std::vector<Script> table{
+      Script{
+          .name = "readers share, a writer keeps out and is kept out",
+          .steps = {"A r", "B r", "B w", "A w", "A u", "B w", "A r", "A w", "B u", "A w", "B r"}},
+      Script{.name = "ranges that don't meet don't matter",
+             .steps = {"A w 0 10", "B w 10 10", "B w 9 1", "B r 0 0", "B w 20 0", "A w 19 2",
+                       "A u 5 1", "B w 5 1", "B w 4 1", "A ?", "B ?"}},
+      Script{.name = "what is in the way is told",
+             .steps = {"A w 100 50", "B ? 0 101", "B ? 150 1", "B ? 0 100", "A ?"}},
+      Script{.name = "a lock can be raised and lowered",
+             .steps = {"A r 0 10", "B r 5 10", "A w 0 5", "A w 0 10", "B u 5 10", "A w 0 10",
+                       "A r 0 10", "B r 0 10", "B w 0 10"}},
+      Script{.name = "beyond 4 GiB and at the end of the numbers",
+             .steps = {"A w 5000000000 10", "B w 5000000005 1", "B w 4999999990 10",
+                       "A w 9223372036854775806 1", "B r 9223372036854775806 1",
+                       "B ? 9223372036854775800 0"}},
+      Script{.name = "numbers that make no range",
+             .steps = {"A w -1 1", "A w 10 -5", "B w 5 5", "B w 10 1", "A w 3 -10",
+                       "A w 9223372036854775807 10"}},
+      Script{.name = "who waits gets it when it is given back",
+             .steps = {"A w", "B W", "A u", "B .", "A w", "B u", "A w"}},
+      Script{.name = "who waits for a part gets it when that is given back",
+             .steps = {"A w 0 100", "B W 50 10", "A u 0 50", "A u 50 10", "B .", "A ? 0 100"}},
+      Script{.name = "a writer waits for the last reader",
+             .steps = {"A r", "C r", "B W", "A u", "C u", "B .", "A r"}},
+      Script{.name = "raising waits, and goes on",
+             .steps = {"A r", "B r", "A W", "B u", "A .", "B r"}},
+      Script{.name = "another waits as well, and both get it",
+             .steps = {"A w", "B R", "C R", "A u", "B .", "C ."}},
+      Script{.name = "two descriptors of one process",
+             .steps = {"A w 0 10", "a w 0 10", "a u 0 10", "B w 0 10"}},
+      Script{.name = "opening and closing the file once more",
+             .steps = {"A w 0 10", "A c", "B w 0 10"}},
+      Script{.name = "closing the other descriptor", .steps = {"A w 0 10", "a x", "B w 0 10"}},
+      Script{.name = "closing the descriptor", .steps = {"A w", "A x", "B L", "C r"}},
+      Script{.name = "exiting", .steps = {"A w", "B r", "A X", "B L", "C r"}},
+      Script{.name = "exiting while another waits", .steps = {"A w", "B W", "A X", "B .", "C r"}},
+      Script{.name = "a killed holder leaves nothing",
+             .steps = {"A w", "B W", "A ~", "B .", "C r"}},
+      Script{.name = "a child has its parent's descriptors and not its records",
+             .steps = {"A w 0 10", "A f", "B w 0 10", "A w 0 10", "A u 0 10", "B w 0 10"}},
+      Script{.name = "a child that exits takes nothing of its parent's along",
+             .steps = {"A r", "A f", "A c", "B w"}},
+      Script{.name = "a signal ends the waiting",
+             .steps = {"A w", "B W", "B !", "B .", "A u", "C w"}},
+      Script{.name = "a killed waiter leaves nothing",
+             .steps = {"A w", "B W", "B ~", "A u", "C w"}},
+      Script{.name = "a killed waiter lets the next one through",
+             .steps = {"A r", "B W", "C W", "B ~", "A u", "C ."}},
   };
-  return kScripts;
+  return table;
 }
 
 // The processes of a script, each at its place.
 class Stage {
  public:
-  Stage(const Kind& kind, Path watched, std::map<char, Path> places)
+  Stage(const Kind& kind, Path watched, const std::map<char, Path>& places)
       : kind_(kind), watched_(std::move(watched)) {
     for (const auto& [who, place] : places) {
       peers_.try_emplace(who, place);
@@ -134,7 +154,9 @@ class Stage {
     const auto call = [&](short type, bool wait) {
       return lock_call(kind_, descriptor, type, wait, start, length);
     };
-    const auto command = [&](int number) { return LockCall{descriptor, number, {}}; };
+    const auto command = [&](int number) {
+      return LockCall{.descriptor = descriptor, .command = number, .lock = {}};
+    };
     switch (what) {
       case 'r':
         return outcome(peer.ask(call(F_RDLCK, false)));
@@ -185,7 +207,7 @@ class Stage {
     return eventually([&] { return lock_waiters(watched_) > before; }) ? "waits" : "doesn't wait";
   }
 
-  std::string end(LockPeer& peer, const std::function<void()>& how) const {
+  static std::string end(LockPeer& peer, const std::function<void()>& how) {
     how();
     return peer.process().wait(Seconds(20)) ? "ended" : "lives on";
   }
@@ -197,8 +219,10 @@ class Stage {
     call.command = kind_.test;
     const LockAnswer answer = peer.ask(call);
     const struct flock& lock = answer.lock;
-    return answer.error != 0 ? errno_name(answer.error)
-           : lock.l_type == F_UNLCK
+    if (answer.error != 0) {
+      return errno_name(answer.error);
+    }
+    return lock.l_type == F_UNLCK
                ? "nothing"
                : fmt::format("type {} from {} for {}", lock.l_type, lock.l_start, lock.l_len);
   }
@@ -252,7 +276,7 @@ TEST_CASE("Who is in the way of a lock is told by his process id", "[locks]") {
   LockPeer here(locked.mount / name);
   LockPeer also_here(locked.mount / name);
   LockPeer there(locked.source / name);
-  const Kind& record = kKinds.front();
+  const Kind record = kKinds.front();
   const auto in_the_way_at = [&](off_t at) {
     LockCall question = lock_call(record, 0, F_WRLCK, false, at, 1);
     question.command = F_GETLK;
@@ -294,8 +318,8 @@ TEST_CASE("A signal ends the waiting for a lock at once", "[locks]") {
       waiter.process().signal(SIGUSR1);
       const auto answer = waiter.answer(Seconds(5));
       CAPTURE(kind.name, round);
-      REQUIRE(answer);
-      REQUIRE(answer->error == EINTR);
+      REQUIRE(answer.has_value());
+      REQUIRE(answer.value_or(LockAnswer{}).error == EINTR);
     }
     CHECK(eventually([&] { return lock_waiters(locked.source / name) == 0; }));
   }
@@ -311,6 +335,7 @@ TEST_CASE("While 200 wait for a lock, others read, write and give locks back", "
   LockPeer holder(locked.mount / name);
   REQUIRE(holder.ask(lock_call(kind, 0, F_WRLCK, false)).error == 0);
   std::vector<Process> waiters;
+  waiters.reserve(200);
   for (int i = 0; i < 200; ++i) {
     waiters.push_back(Process::call([&] {
       const UniqueFd fd = open_fd(locked.mount / name, O_RDWR);
@@ -355,8 +380,8 @@ TEST_CASE("A mount that is ended lets its waiters go", "[locks]") {
   locked.mount.daemon().signal(SIGTERM);
   CHECK(locked.mount.daemon().wait(kPatience) == 0);
   const auto answer = waiter.answer(Seconds(20));
-  REQUIRE(answer);
-  CHECK(answer->error != 0);
+  REQUIRE(answer.has_value());
+  CHECK(answer.value_or(LockAnswer{}).error != 0);
 }
 
 }  // namespace

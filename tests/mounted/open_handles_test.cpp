@@ -84,11 +84,12 @@ TEST_CASE("A file that is gone for good is ESTALE, and never the one that took i
   for (int i = 0; i < kFiles; ++i) {
     write_file(source / fmt::format("old-{}", i), "old");
   }
-  Mount mount(source.path(), {.options = path, .before = [] {
-                                const rlimit limit{.rlim_cur = 80, .rlim_max = 80};
-                                must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-                              }});
+  const Mount mount(source.path(), {.options = path, .before = [] {
+                                      const rlimit limit{.rlim_cur = 80, .rlim_max = 80};
+                                      must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+                                    }});
   std::vector<UniqueFd> known;
+  known.reserve(kFiles);
   for (int i = 0; i < kFiles; ++i) {
     known.push_back(open_fd(mount / fmt::format("old-{}", i), O_PATH));
   }
@@ -145,7 +146,7 @@ TEST_CASE("Writers killed in the midst of writing leave whole pieces and a worki
       return left.size() >= kPiece && read_file(mount / "file") == left;
     }));
     for (std::size_t at = 0; at < left.size(); ++at) {
-      if (left[at] != static_cast<char>('a' + at / kPiece)) {
+      if (left[at] != static_cast<char>('a' + (at / kPiece))) {
         FAIL("a byte that nobody wrote at " << at);
       }
     }

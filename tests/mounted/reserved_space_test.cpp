@@ -95,7 +95,7 @@ std::vector<std::string> exceed_quota(const Path& root) {
     done += n;
   }
   answers.push_back(errno_name(errno));
-  answers.push_back(done > 1'000'000 && done < 5'000'000 ? "the quota" : "other");
+  answers.emplace_back(done > 1'000'000 && done < 5'000'000 ? "the quota" : "other");
   const std::string kept = read_at(fd.get(), content.size(), 0);
   answers.push_back(difference(kept, content.substr(0, static_cast<std::size_t>(done))));
   answers.push_back(answer([&] { return ::fsync(fd.get()); }));

@@ -52,6 +52,7 @@ struct Stage {
     const auto quiet =
         KernelMount::bind_without_access_times(directory.path(), looked_at_from / "mnt");
     std::vector<std::vector<std::string>> described;
+    described.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       described.push_back(describe_tree(quiet.path() / std::to_string(i)));
     }
@@ -125,8 +126,8 @@ void check_parity(const Changes& changes, const ReadPath& path, const User& user
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const auto seen = describe_tree(mount / std::to_string(i));
     CAPTURE(user.uid, groups[i]);
-    CHECK(apart(made[i], expected.trees[i]) == "");
-    CHECK(apart(seen, made[i]) == "");
+    CHECK(apart(made[i], expected.trees[i]).empty());
+    CHECK(apart(seen, made[i]).empty());
   }
 }
 

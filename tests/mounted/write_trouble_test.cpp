@@ -108,7 +108,7 @@ TEST_CASE("Where no file can be made any more, nothing is half made", "[write_tr
   const Full full(each_read_path(), "nr_inodes=10");
   std::vector<std::vector<std::string>> said(2);
   for (const auto& [root, answers] :
-       {std::pair{full.mount.root(), &said[0]}, std::pair{full.plain.path(), &said[1]}}) {
+       {std::pair{full.mount.root(), said.data()}, std::pair{full.plain.path(), &said[1]}}) {
     for (int i = 0; i < 12; ++i) {
       answers->push_back(opened(root / std::to_string(i), O_WRONLY | O_CREAT, [](int fd) {
         return answer([&] { return ::write(fd, "x", 1); });

@@ -61,6 +61,7 @@ TEST_CASE("Processes that append at once lose no line", "[writing]") {
   const Writable files(each_read_path());
   write_file(files.source / "log", "");
   std::vector<Process> writers;
+  writers.reserve(6);
   for (int writer = 0; writer < 6; ++writer) {
     writers.push_back(Process::call([&, writer] {
       const Path log = writer % 2 == 0 ? files.mount / "log" : files.source / "log";
@@ -208,8 +209,8 @@ TEST_CASE("What is written is in a mapping at once, and in another handle's page
   const SharedMap map(mapped.get(), 10'000);
   CHECK(read_at(reader.get(), 10'000, 0) == std::string(10'000, 'A'));
   for (int round = 0; round < 50; ++round) {
-    const std::string bytes(500, static_cast<char>('a' + round % 26));
-    const off_t at = round * 190;
+    const std::string bytes(500, static_cast<char>('a' + (round % 26)));
+    const off_t at = off_t{round} * 190;
     write_at(writer.get(), bytes, at);
     REQUIRE(read_at(reader.get(), 500, at) == bytes);
     REQUIRE(std::string(map.bytes() + at, 500) == bytes);
@@ -262,7 +263,7 @@ TEST_CASE("O_DIRECT and O_SYNC write what they are given", "[writing]") {
   const std::string content = pattern(kSize, 1);
   const std::unique_ptr<void, decltype(&std::free)> buffer(std::aligned_alloc(4096, kSize),
                                                            std::free);
-  std::copy(content.begin(), content.end(), static_cast<char*>(buffer.get()));
+  std::ranges::copy(content, static_cast<char*>(buffer.get()));
   for (const int flag : {O_DIRECT, O_SYNC, O_DSYNC, O_DIRECT | O_SYNC}) {
     CAPTURE(flag);
     const std::string name = fmt::format("file-{}", flag);
