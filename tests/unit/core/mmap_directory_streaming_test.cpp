@@ -218,16 +218,21 @@ class SpareDescriptors {
 
 TEST_CASE_METHOD(StreamingTest,
                  "without a descriptor to be had, no writer is and nothing is left") {
+  const auto path = relative("other");
+  // The undefined-behaviour sanitizer wants a descriptor itself, for the first look at each type.
+  CHECK(directory().create(path).has_value());
   for (const rlim_t spare : {0U, 1U}) {
-    const auto path = relative("other");
-    const SpareDescriptors none(spare);
-    const auto code = directory().create(path).error().code();
-    CHECK(code == std::errc::too_many_files_open);
+    const auto refused = [&] {
+      const SpareDescriptors none(spare);
+      return directory().create(path);
+    }();
+    CHECK(refused.error().code() == std::errc::too_many_files_open);
   }
   check_untouched();
 }
 
 TEST_CASE_METHOD(StreamingTest, "a commit works without a further descriptor to be had") {
+  REQUIRE(writer_of("file").commit());  // see above
   auto writer = writer_of("file");
   const auto committed = [&] {
     const SpareDescriptors none(0);
