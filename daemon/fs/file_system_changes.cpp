@@ -36,11 +36,7 @@ Result<Entry> FileSystem::make_entry(NodeId parent, const char* name, mode_t mod
       return std::unexpected(made.error());
     }
   }
-  auto entry = inodes_.lookup(parent, (*directory)->get(), name);
-  if (entry) {
-    show(entry->attributes);
-  }
-  return entry;
+  return entry_of(parent, (*directory)->get(), name);
 }
 
 Result<Entry> FileSystem::mknod(NodeId parent, const char* name, mode_t mode, dev_t device,
@@ -77,11 +73,7 @@ Result<Entry> FileSystem::link(NodeId node, NodeId new_parent, const char* new_n
   if (!linked) {
     return std::unexpected(linked.error());
   }
-  auto entry = inodes_.lookup(new_parent, (*directory)->get(), new_name);
-  if (entry) {
-    show(entry->attributes);
-  }
-  return entry;
+  return entry_of(new_parent, (*directory)->get(), new_name);
 }
 
 Result<void> FileSystem::unlink(NodeId parent, const char* name) {

@@ -10,6 +10,7 @@
 
 #include "fs/file_system.h"
 #include "fs/file_version.h"
+#include "support/retry_interrupted.h"
 
 namespace mmapdirfs {
 namespace {
@@ -213,17 +214,16 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   while (done < bytes.size()) {
     const iovec left{.iov_base = const_cast<std::byte*>(bytes.data() + done),
                      .iov_len = bytes.size() - done};
-    const ssize_t n =
-        ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(mode.flags));
-    if (n > 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (n < 0 && errno == EINTR) {
-      continue;
-    } else if (n == 0 || done > 0) {
-      break;
-    } else {
+    const ssize_t n = mmapdir::retry_interrupted([&] {
+      return ::pwritev2(fd, &left, 1, static_cast<off_t>(offset + done), write_flags(mode.flags));
+    });
+    if (n < 0 && done == 0) {
       return std::unexpected(Error::from_errno(errno, "write"));
     }
+    if (n <= 0) {
+      break;
+    }
+    done += static_cast<std::size_t>(n);
   }
   return done;
 }
@@ -236,11 +236,8 @@ Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_
   }
   const InGroupsOf in_groups(caller, has_set_group_id((*file)->fd->get()));
   const ActingAs acting(caller);
-  int result = 0;
-  do {
-    result = ::fallocate((*file)->fd->get(), mode, offset, length);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0) {
+  const int fd = (*file)->fd->get();
+  if (mmapdir::retry_interrupted([&] { return ::fallocate(fd, mode, offset, length); }) != 0) {
     return std::unexpected(Error::from_errno(errno, "allocate"));
   }
   return {};
