@@ -148,9 +148,10 @@ InGroupsOf::~InGroupsOf() {
   }
 }
 
-bool has_set_group_id(int fd) {
+bool needs_groups(const Caller& caller, int fd) {
   struct stat found{};
-  return ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && (found.st_mode & S_ISGID) != 0;
+  return caller.uid != 0 && ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
+         (found.st_mode & S_ISGID) != 0;
 }
 
 RegisteringFor::RegisteringFor(const Caller& opener, int fd) {

@@ -57,8 +57,9 @@ class InGroupsOf {
   std::vector<gid_t> own_;
 };
 
-// Whether an open file, O_PATH or not, is a regular one with a set-group-id bit to lose.
-bool has_set_group_id(int fd);
+// Whether the caller's groups are needed to change an open file, O_PATH or not: where it is a
+// regular one with a set-group-id bit to lose.
+bool needs_groups(const Caller& caller, int fd);
 
 // Gives the calling thread, for as long as it lives, the rights that a file's passthrough I/O is to
 // have, whoever comes to write the file: none to leave set-user-id and set-group-id bits on it

@@ -75,14 +75,14 @@ Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> hand
   }
   const int target = (*fd)->get();
   if (change.size) {
-    const InGroupsOf in_groups(caller, has_set_group_id(target));
+    const InGroupsOf in_groups(caller, needs_groups(caller, target));
     const ActingAs acting(caller);
     if (auto done = truncate(target, handle, *change.size); !done) {
       return std::unexpected(done.error());
     }
   }
   if (change.owner || change.group) {
-    const InGroupsOf in_groups(caller, has_set_group_id(target));
+    const InGroupsOf in_groups(caller, needs_groups(caller, target));
     constexpr auto kUnchanged = static_cast<uid_t>(-1);
     if (::fchownat(target, "", change.owner.value_or(kUnchanged), change.group.value_or(kUnchanged),
                    AT_EMPTY_PATH) != 0) {
@@ -176,7 +176,7 @@ Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const
     return std::unexpected(fd.error());
   }
   const bool is_acl = std::string_view(name).starts_with("system.posix_acl_");
-  const InGroupsOf in_groups(caller, is_acl && has_set_group_id((*fd)->get()));
+  const InGroupsOf in_groups(caller, is_acl && needs_groups(caller, (*fd)->get()));
   std::optional<ActingAs> acting;
   if (is_acl) {
     acting.emplace(caller);

@@ -72,7 +72,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
   place->reset();
-  const bool groups_needed = (flags & O_TRUNC) != 0 && has_set_group_id((*path_fd)->get());
+  const bool groups_needed = (flags & O_TRUNC) != 0 && needs_groups(caller, (*path_fd)->get());
   auto fd = acting_as(caller, groups_needed,
                       [&] { return source_.reopen((*path_fd)->get(), reopening); });
   if (!fd) {
@@ -208,7 +208,7 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   }
   const int fd = (*file)->fd->get();
   const Caller writer = caller.value_or((*file)->opener);
-  const InGroupsOf in_groups(writer, writer.uid != 0 && has_set_group_id(fd));
+  const InGroupsOf in_groups(writer, needs_groups(writer, fd));
   const ActingAs acting(writer, mode.kill_privileges);
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -234,9 +234,9 @@ Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_
   if (!file) {
     return std::unexpected(file.error());
   }
-  const InGroupsOf in_groups(caller, has_set_group_id((*file)->fd->get()));
-  const ActingAs acting(caller);
   const int fd = (*file)->fd->get();
+  const InGroupsOf in_groups(caller, needs_groups(caller, fd));
+  const ActingAs acting(caller);
   if (mmapdir::retry_interrupted([&] { return ::fallocate(fd, mode, offset, length); }) != 0) {
     return std::unexpected(Error::from_errno(errno, "allocate"));
   }
@@ -251,7 +251,7 @@ Result<std::size_t> FileSystem::copy_file_range(HandleId from, off_t from_offset
   if (!source || !target) {
     return std::unexpected(source ? target.error() : source.error());
   }
-  const InGroupsOf in_groups(caller, has_set_group_id((*target)->fd->get()));
+  const InGroupsOf in_groups(caller, needs_groups(caller, (*target)->fd->get()));
   const ActingAs acting(caller);
   const ssize_t n = ::copy_file_range((*source)->fd->get(), &from_offset, (*target)->fd->get(),
                                       &to_offset, length, 0);
