@@ -70,17 +70,17 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
 }
 
 // Whoever takes a lock relies on seeing what its last holder did, who may have been on the source.
-// So what the kernel keeps of the file ends there, as it does on NFS: first its attributes, and its
-// pages unless they are known to be the file's present ones.
+// So what the kernel keeps of the file ends there, as it does on NFS: its attributes and, unless
+// they are known to be the file's present ones, its pages, with which the attributes go anyway.
 void Adapter::reply_lock(const LockRequest& request, const Result<void>& result) {
   if (!result || !request.takes) {
     return reply_outcome(request.req, result);
   }
-  if (policy_.timeout.count() > 0) {
-    invalidator_.forget_attributes(request.node);
-  }
   const auto version = fs_.version_of_outdated_pages(request.handle);
   if (!version) {
+    if (policy_.timeout.count() > 0) {
+      invalidator_.forget_attributes(request.node);
+    }
     return reply_outcome(request.req, result);
   }
   invalidator_.forget_pages(request.node, [this, request, version = *version] {
