@@ -34,6 +34,11 @@ Result<void> check_name_to_change(const RelativePath& path) {
   return {};
 }
 
+Result<void> check_names_to_change(const RelativePath& from, const RelativePath& to) {
+  const auto allowed = check_name_to_change(from);
+  return allowed ? check_name_to_change(to) : allowed;
+}
+
 // The last component is the end of the path's text, so it is NUL-terminated.
 const char* name_of(const RelativePath& path) { return path.filename().data(); }
 
@@ -153,10 +158,8 @@ Result<void> DirectoryChanger::remove(const RelativePath& path) {
 }
 
 Result<void> DirectoryChanger::rename(const RelativePath& from, const RelativePath& to) {
-  for (const auto* const path : {&from, &to}) {
-    if (const auto allowed = check_name_to_change(*path); !allowed) {
-      return allowed;
-    }
+  if (const auto allowed = check_names_to_change(from, to); !allowed) {
+    return allowed;
   }
   const auto source = begin_change(from.parent());
   if (!source) {
@@ -176,10 +179,8 @@ Result<void> DirectoryChanger::rename(const RelativePath& from, const RelativePa
 }
 
 Result<void> DirectoryChanger::link(const RelativePath& from, const RelativePath& to) {
-  for (const auto* const path : {&from, &to}) {
-    if (const auto allowed = check_name_to_change(*path); !allowed) {
-      return allowed;
-    }
+  if (const auto allowed = check_names_to_change(from, to); !allowed) {
+    return allowed;
   }
   const auto source = open_directory_beneath(root_, from.parent());
   if (!source) {

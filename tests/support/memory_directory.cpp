@@ -14,6 +14,11 @@ Result<void> check_name_to_change(const RelativePath& path) {
   return {};
 }
 
+Result<void> check_names_to_change(const RelativePath& from, const RelativePath& to) {
+  const auto allowed = check_name_to_change(from);
+  return allowed ? check_name_to_change(to) : allowed;
+}
+
 // From the topmost to `path` itself, without the root.
 std::vector<RelativePath> with_ancestors(RelativePath path) {
   std::vector<RelativePath> paths;
@@ -175,10 +180,8 @@ Result<void> MemoryDirectory::remove(const RelativePath& path) {
 }
 
 Result<void> MemoryDirectory::rename(const RelativePath& from, const RelativePath& to) {
-  for (const auto* const path : {&from, &to}) {
-    if (const auto allowed = check_name_to_change(*path); !allowed) {
-      return allowed;
-    }
+  if (const auto allowed = check_names_to_change(from, to); !allowed) {
+    return allowed;
   }
   const auto tree = tree_->lock();
   const auto bytes = tree->find_file(from);
@@ -197,10 +200,8 @@ Result<void> MemoryDirectory::rename(const RelativePath& from, const RelativePat
 }
 
 Result<void> MemoryDirectory::link(const RelativePath& from, const RelativePath& to) {
-  for (const auto* const path : {&from, &to}) {
-    if (const auto allowed = check_name_to_change(*path); !allowed) {
-      return allowed;
-    }
+  if (const auto allowed = check_names_to_change(from, to); !allowed) {
+    return allowed;
   }
   const auto tree = tree_->lock();
   const auto bytes = tree->find_file(from);
