@@ -161,28 +161,38 @@ bool all_threads_are_stopped(pid_t process) {
 // ext4 writes by itself only after minutes: what isn't asked for stays in memory.
 constexpr const char* kDiskOptions = "loop,commit=300";
 
-// Cuts the power of a disk whose daemon and writer stand still, and answers what is broken.
-std::vector<std::string> cut_power(const TemporaryDirectory& all, const DiskImage& disk,
-                                   Process& daemon, int rounds) {
-  if (!eventually([&] { return all_threads_are_stopped(daemon.pid()) && disk.is_idle(); })) {
-    throw std::runtime_error("the disk doesn't come to rest");
+// A disk, and a mount of it, whose power can be cut.
+struct Machine {
+  explicit Machine(const ReadPath& path) : mount(disk.path(), {.options = path}) {}
+
+  static std::filesystem::path make_image(const TemporaryDirectory& all) {
+    require_disk_images("ext4");
+    DiskImage::make(all / "image", 24U << 20U, "ext4");
+    return all / "image";
   }
-  std::filesystem::copy_file(all / "image", all / "copy",
-                             std::filesystem::copy_options::overwrite_existing);
-  const DiskImage restarted(all / "copy", all / "restarted");
-  return broken_promises(restarted.path(), rounds);
-}
+
+  // Of a disk whose daemon and writer stand still; answers what is broken.
+  std::vector<std::string> cut_power(int rounds) {
+    if (!eventually(
+            [&] { return all_threads_are_stopped(mount.daemon().pid()) && disk.is_idle(); })) {
+      throw std::runtime_error("the disk doesn't come to rest");
+    }
+    std::filesystem::copy_file(all / "image", all / "copy",
+                               std::filesystem::copy_options::overwrite_existing);
+    const DiskImage restarted(all / "copy", all / "restarted");
+    return broken_promises(restarted.path(), rounds);
+  }
+
+  TemporaryDirectory all{};
+  DiskImage disk{make_image(all), all / "disk", kDiskOptions};
+  Mount mount;
+};
 
 TEST_CASE("Everything that was acknowledged as durable is there after a power cut", "[power_cut]") {
-  require_disk_images("ext4");
-  const ReadPath path = each_read_path();
-  const TemporaryDirectory all;
-  DiskImage::make(all / "image", 24U << 20U, "ext4");
-  const DiskImage disk(all / "image", all / "disk", kDiskOptions);
-  Mount mount(disk.path(), {.options = path});
+  Machine machine(each_read_path());
   const Promises promises;
   Process writing = Process::call([&] {
-    Writer writer(mount.root(), Syncs::kYes);
+    Writer writer(machine.mount.root(), Syncs::kYes);
     for (int round = 0; round < kMostRounds; ++round) {
       writer.write_round(round);
       promises.rounds() = round + 1;
@@ -193,11 +203,11 @@ TEST_CASE("Everything that was acknowledged as durable is there after a power cu
     REQUIRE(
         eventually([&] { return promises.rounds() >= least || !writing.running(); }, kPatience));
     writing.signal(SIGSTOP);
-    mount.daemon().signal(SIGSTOP);
+    machine.mount.daemon().signal(SIGSTOP);
     const int rounds = promises.rounds();
     CAPTURE(rounds);
-    CHECK(cut_power(all, disk, mount.daemon(), rounds).empty());
-    mount.daemon().signal(SIGCONT);
+    CHECK(machine.cut_power(rounds).empty());
+    machine.mount.daemon().signal(SIGCONT);
     writing.signal(SIGCONT);
   }
   writing.signal(SIGKILL);
@@ -206,24 +216,19 @@ TEST_CASE("Everything that was acknowledged as durable is there after a power cu
 
 TEST_CASE("What wasn't synced is lost in a power cut, so that the test above means something",
           "[power_cut]") {
-  require_disk_images("ext4");
-  const ReadPath path = each_read_path();
-  const TemporaryDirectory all;
-  DiskImage::make(all / "image", 24U << 20U, "ext4");
-  const DiskImage disk(all / "image", all / "disk", kDiskOptions);
-  Mount mount(disk.path(), {.options = path});
+  Machine machine(each_read_path());
   constexpr int kRounds = 10;
   {
-    Writer writer(mount.root(), Syncs::kNo);
+    Writer writer(machine.mount.root(), Syncs::kNo);
     for (int round = 0; round < kRounds; ++round) {
       writer.write_round(round);
     }
   }
-  mount.daemon().signal(SIGSTOP);
-  const auto broken = cut_power(all, disk, mount.daemon(), kRounds);
-  mount.daemon().signal(SIGCONT);
+  machine.mount.daemon().signal(SIGSTOP);
+  const auto broken = machine.cut_power(kRounds);
+  machine.mount.daemon().signal(SIGCONT);
   CHECK(broken.size() >= 6);
-  CHECK(broken_promises(mount.root(), kRounds).empty());
+  CHECK(broken_promises(machine.mount.root(), kRounds).empty());
 }
 
 }  // namespace
