@@ -32,16 +32,16 @@ InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t
     : source_(source),
       max_descriptors_(std::max<std::size_t>(descriptors, 1)),
       descriptor_limit_(descriptor_limit) {
-  auto state = state_.lock();
-  const SourceIdentity identity = identity_of(root);
-  state->inodes.emplace(kRootNode, Inode{.identity = identity,
-                                         .locator = {},
-                                         .parent = kRootNode,
-                                         .birth = birth_of(root),
-                                         .lookups = 1,
-                                         .version = 0,
-                                         .named_at = 1});
-  state->by_identity.emplace(identity, kRootNode);
+  Locator locator = source_.locate(source_.root()->get(), "");
+  state_.lock()->inodes.insert({.node = kRootNode,
+                                .identity = identity_of(root),
+                                .key = std::move(locator.key),
+                                .parent = kRootNode,
+                                .handle_hash = locator.handle_hash,
+                                .birth = birth_of(root),
+                                .lookups = 1,
+                                .named_at = 1,
+                                .is_handle = locator.is_handle});
 }
 
 Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name) {
@@ -63,12 +63,7 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  auto locator = source_.locate(fd, name);
-  if (!locator) {
-    return std::unexpected(locator.error());
-  }
-  const NodeId node = intern(parent, *attributes, std::move(*locator), std::move(descriptor));
-  return Entry{.node = node, .attributes = *attributes};
+  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor));
 }
 
 void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
@@ -77,98 +72,99 @@ void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
   }
   const auto fd = source_.open_child(parent_fd, name);
   const auto attributes = fd ? Source::attributes(fd->get()) : std::unexpected(fd.error());
-  auto locator = fd ? source_.locate(fd->get(), name) : std::unexpected(fd.error());
-  if (!attributes || !locator || locator->is_handle) {
-    return;  // gone again, or found without its name
+  if (!attributes) {
+    return;  // gone again
+  }
+  Locator locator = source_.locate(fd->get(), name);
+  if (locator.is_handle) {
+    return;  // found without its name
   }
   auto state = state_.lock();
-  const auto found = state->by_identity.find(identity_of(*attributes));
-  if (found == state->by_identity.end() || found->second == kRootNode) {
-    return;
-  }
-  Inode& known = state->inodes.at(found->second);
-  if (known.birth == birth_of(*attributes)) {
-    known.locator = std::move(*locator);
-    known.parent = parent;
+  InodeRecord* known = state->inodes.find(identity_of(*attributes));
+  if (known != nullptr && known->node != kRootNode && known->birth == birth_of(*attributes)) {
+    known->key = std::move(locator.key);
+    known->parent = parent;
   }
 }
 
 bool InodeTable::goes_by_handle(NodeId node) const {
   auto state = state_.lock();
-  const auto found = state->inodes.find(node);
-  return node == kRootNode ? source_.has_handles()
-                           : found != state->inodes.end() && found->second.locator.is_handle;
+  const InodeRecord* known = state->inodes.find(node);
+  return known != nullptr && known->is_handle;
 }
 
 // A handle carries the inode's generation. Where files go by name the birth time tells a recycled
 // inode number; the locators differ with each hard link and each rename.
-bool InodeTable::is_same_file(const Inode& known, const Locator& locator, std::int64_t birth) {
-  if (known.locator.is_handle && locator.is_handle) {
-    return known.locator.key == locator.key;
+bool InodeTable::is_same_file(const InodeRecord& known, const Locator& locator,
+                              std::int64_t birth) {
+  if (known.is_handle && locator.is_handle) {
+    return known.key == locator.key;
   }
   return known.birth == birth;
 }
 
-NodeId InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator,
-                          SharedFd fd) {
+Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator,
+                         SharedFd fd) {
+  Entry entry{.node = kNoNode, .attributes = attributes};
   const SourceIdentity identity = identity_of(attributes);
   const std::int64_t birth = birth_of(attributes);
   SharedFd evicted;  // closed after the lock is dropped
   auto state = state_.lock();
   const std::uint64_t named_at = attributes.stx_nlink > 0 ? ++state->clock : 0;
-  if (const auto found = state->by_identity.find(identity); found != state->by_identity.end()) {
-    Inode& known = state->inodes.at(found->second);
-    if (found->second == kRootNode || is_same_file(known, locator, birth)) {
-      ++known.lookups;
-      known.named_at = std::max(known.named_at, named_at);
-      if (!locator.is_handle && found->second != kRootNode) {
-        known.locator = std::move(locator);  // the name it was seen under last
-        known.parent = parent;
-      }
-      evicted = remember_descriptor(*state, found->second, std::move(fd));
-      return found->second;
-    }
-    // The number was recycled: the old inode lives on under its node until it is forgotten.
-    state->by_identity.erase(found);
+  const InodeRecord* directory = state->inodes.find(parent);
+  entry.parent_watched = directory != nullptr && directory->is_watched;
+  InodeRecord* known = state->inodes.find(identity);
+  if (known != nullptr && (known->node == kRootNode || is_same_file(*known, locator, birth))) {
+    see_again(*state, *known, parent, std::move(locator));
+    known->named_at = std::max(known->named_at, named_at);
+    entry.node = known->node;
+    entry.is_watched = known->is_watched;
+  } else {
+    // Where the number was recycled, the old inode lives on under its node until it is forgotten.
+    entry.node = NodeId{++state->last_node};
+    state->inodes.insert({.node = entry.node,
+                          .identity = identity,
+                          .key = std::move(locator.key),
+                          .parent = parent,
+                          .handle_hash = locator.handle_hash,
+                          .birth = birth,
+                          .lookups = 1,
+                          .named_at = named_at,
+                          .is_handle = locator.is_handle});
   }
-  const NodeId node{++state->last_node};
-  state->inodes.emplace(node, Inode{.identity = identity,
-                                    .locator = std::move(locator),
-                                    .parent = parent,
-                                    .birth = birth,
-                                    .lookups = 1,
-                                    .version = 0,
-                                    .named_at = named_at});
-  state->by_identity.emplace(identity, node);
-  evicted = remember_descriptor(*state, node, std::move(fd));
-  return node;
+  evicted = remember_descriptor(*state, entry.node, std::move(fd));
+  return entry;
+}
+
+void InodeTable::see_again(State& state, InodeRecord& known, NodeId parent, Locator locator) {
+  ++known.lookups;
+  if (known.node == kRootNode || locator.is_handle) {
+    return;
+  }
+  state.inodes.set_handle_hash(known, locator.handle_hash);
+  known.key = std::move(locator.key);  // the name it was seen under last
+  known.parent = parent;
+  known.is_handle = false;
 }
 
 std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t count) {
   SharedFd dropped;  // closed after the lock is dropped
   auto state = state_.lock();
-  const auto found = state->inodes.find(node);
-  if (node == kRootNode || found == state->inodes.end()) {
+  InodeRecord* known = state->inodes.find(node);
+  if (node == kRootNode || known == nullptr) {
     return std::nullopt;
   }
-  Inode& inode = found->second;
-  inode.lookups -= std::min(count, inode.lookups);
-  if (inode.lookups > 0) {
+  known->lookups -= std::min(count, known->lookups);
+  if (known->lookups > 0) {
     return std::nullopt;
-  }
-  std::optional<SourceIdentity> gone;
-  if (const auto known = state->by_identity.find(inode.identity);
-      known != state->by_identity.end() && known->second == node) {
-    gone = inode.identity;
-    state->by_identity.erase(known);
   }
   if (const auto cached = state->by_node.find(node); cached != state->by_node.end()) {
     dropped = std::move(cached->second->second);
     state->recent.erase(cached->second);
     state->by_node.erase(cached);
   }
-  state->inodes.erase(found);
-  return gone;
+  const SourceIdentity identity = known->identity;
+  return state->inodes.erase(node) ? std::optional(identity) : std::nullopt;
 }
 
 Result<SharedFd> InodeTable::reach(NodeId node) {
@@ -197,19 +193,20 @@ Result<std::vector<InodeTable::Step>> InodeTable::path_to(NodeId node, SharedFd&
     if (start) {
       return steps;
     }
-    const auto found = state->inodes.find(node);
+    const InodeRecord* known = state->inodes.find(node);
     // A cycle of parents can arise where directories are moved on the source; no honest chain is
     // longer than the table.
-    if (found == state->inodes.end() || steps.size() > state->inodes.size()) {
+    if (known == nullptr || steps.size() > state->inodes.size()) {
       return std::unexpected(stale());
     }
-    const Inode& inode = found->second;
-    steps.push_back(
-        {.node = node, .identity = inode.identity, .locator = inode.locator, .birth = inode.birth});
-    if (inode.locator.is_handle) {
+    steps.push_back({.node = node,
+                     .identity = known->identity,
+                     .locator = {.key = known->key, .is_handle = known->is_handle},
+                     .birth = known->birth});
+    if (known->is_handle) {
       return steps;
     }
-    node = inode.parent;
+    node = known->parent;
   }
   start = source_.root();
   return steps;
@@ -233,7 +230,7 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
   }
   SharedFd evicted;  // closed after the lock is dropped
   auto state = state_.lock();
-  if (state->inodes.contains(step.node)) {
+  if (state->inodes.find(step.node) != nullptr) {
     evicted = remember_descriptor(*state, step.node, fd);
   }
   return fd;
@@ -277,20 +274,40 @@ void InodeTable::drop_descriptors() {
 
 bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {
   auto state = state_.lock();
-  const auto found = state->inodes.find(node);
-  if (found == state->inodes.end()) {
+  InodeRecord* known = state->inodes.find(node);
+  if (known == nullptr) {
     return false;
   }
-  return std::exchange(found->second.version, version) == version && version != 0;
+  return std::exchange(known->version, version) == version && version != 0;
 }
 
 std::uint64_t InodeTable::named_at(NodeId node) const {
   auto state = state_.lock();
-  const auto found = state->inodes.find(node);
-  return found == state->inodes.end() ? 0 : found->second.named_at;
+  const InodeRecord* known = state->inodes.find(node);
+  return known == nullptr ? 0 : known->named_at;
 }
 
 std::uint64_t InodeTable::now() const { return state_.lock()->clock; }
+
+std::vector<NodeId> InodeTable::find(std::string_view handle) const {
+  const std::uint64_t hash = hash_of_handle(handle);
+  return state_.lock()->inodes.find_by_handle(hash);
+}
+
+bool InodeTable::is_watched(NodeId node) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known != nullptr && known->is_watched;
+}
+
+void InodeTable::set_watched(NodeId node, bool watched) {
+  auto state = state_.lock();
+  if (InodeRecord* known = state->inodes.find(node)) {
+    known->is_watched = watched;
+  }
+}
+
+std::vector<NodeId> InodeTable::nodes() const { return state_.lock()->inodes.nodes(); }
 
 std::size_t InodeTable::size() const { return state_.lock()->inodes.size(); }
 

@@ -6,9 +6,11 @@
 #include <limits>
 #include <list>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "fs/inode_records.h"
 #include "fs/source.h"
 #include "fs/types.h"
 #include "support/guarded.h"
@@ -20,7 +22,8 @@ namespace mmapdirfs {
 // An inode is known by its identity on the source, so hard links share a node. It costs a record
 // and no descriptor: a bounded cache holds the O_PATH descriptors used last; the others are opened
 // again by file handle or, where handles aren't allowed, by parent and name with the identity
-// checked. The kernel's lookup counts decide when a record goes; the root's never does.
+// checked. The kernel's lookup counts decide when a record goes; the root's never does. A record is
+// some 160 bytes, all told, which go back to the kernel with it.
 //
 // Any thread may call. One lock, held across no system call.
 class InodeTable {
@@ -59,19 +62,20 @@ class InodeTable {
   std::uint64_t named_at(NodeId node) const;
   std::uint64_t now() const;
 
+  // The nodes of the file with this handle (name_to_handle_at: its type, an int, then its bytes);
+  // none where the source has no handles. Now and then one of another file is among them.
+  std::vector<NodeId> find(std::string_view handle) const;
+
+  // Whether changes of this inode on the source will be told of: false at first and for a node that
+  // isn't known. The table only remembers it; a lookup answers it beside the node.
+  bool is_watched(NodeId node) const;
+  void set_watched(NodeId node, bool watched);
+
+  // All that are known, the root too.
+  std::vector<NodeId> nodes() const;
   std::size_t size() const;
 
  private:
-  struct Inode {
-    SourceIdentity identity;
-    Locator locator;
-    NodeId parent;  // for a locator by name
-    std::int64_t birth;
-    std::uint64_t lookups;
-    std::uint64_t version;
-    std::uint64_t named_at;
-  };
-
   // What reach() needs of an inode once the lock is dropped.
   struct Step {
     NodeId node;
@@ -83,20 +87,20 @@ class InodeTable {
   using Descriptors = std::list<std::pair<NodeId, SharedFd>>;
 
   struct State {
-    std::unordered_map<NodeId, Inode> inodes;
-    std::unordered_map<SourceIdentity, NodeId> by_identity;
+    InodeRecords inodes;
     Descriptors recent;  // most recently used first
     std::unordered_map<NodeId, Descriptors::iterator> by_node;
     std::uint64_t clock = 0;
     std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
   };
 
-  static bool is_same_file(const Inode& known, const Locator& locator, std::int64_t birth);
+  static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
+  static void see_again(State& state, InodeRecord& known, NodeId parent, Locator locator);
   static SharedFd find_descriptor(State& state, NodeId node);
 
   bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
-  NodeId intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
+  Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
   SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;
   Result<SharedFd> take(const Step& step, const SharedFd& parent);

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace mmapdirfs {
@@ -30,21 +31,20 @@ int open_without_crossing(int directory, const char* name) {
 }
 
 // Fails with EOPNOTSUPP where the file system has no handles.
-Result<Locator> handle_of(int fd, int& mount_id) {
+Result<LocatorKey> handle_of(int fd, int& mount_id) {
   HandleBuffer buffer;
   file_handle* handle = buffer.get();
   handle->handle_bytes = MAX_HANDLE_SZ;
   if (::name_to_handle_at(fd, "", handle, &mount_id, AT_EMPTY_PATH) != 0) {
     return std::unexpected(Error::from_errno(errno, "take the file handle"));
   }
-  Locator locator{.key = {}, .is_handle = true};
-  locator.key.append(reinterpret_cast<const char*>(&handle->handle_type),
-                     sizeof handle->handle_type);
-  locator.key.append(reinterpret_cast<const char*>(handle->f_handle), handle->handle_bytes);
-  return locator;
+  LocatorKey key;
+  key.append(reinterpret_cast<const char*>(&handle->handle_type), sizeof handle->handle_type);
+  key.append(reinterpret_cast<const char*>(handle->f_handle), handle->handle_bytes);
+  return key;
 }
 
-Result<UniqueFd> open_handle(int mount, const std::string& key) {
+Result<UniqueFd> open_handle(int mount, const LocatorKey& key) {
   HandleBuffer buffer;
   file_handle* handle = buffer.get();
   std::memcpy(&handle->handle_type, key.data(), sizeof handle->handle_type);
@@ -75,7 +75,7 @@ Result<Source> Source::open(UniqueFd root) {
 
 bool Source::probe_handles() {
   const auto handle = handle_of(root_->get(), root_mount_id_);
-  return handle && open_handle(root_->get(), handle->key).has_value();
+  return handle && open_handle(root_->get(), *handle).has_value();
 }
 
 Result<UniqueFd> Source::open_child(int directory, const char* name) const {
@@ -112,16 +112,18 @@ Result<UniqueFd> Source::open_located(const Locator& locator, int parent) const 
   return open_child(parent, locator.key.c_str());
 }
 
-Result<Locator> Source::locate(int fd, const char* name) const {
-  if (has_handles_) {
-    int mount_id = -1;
-    auto handle = handle_of(fd, mount_id);
-    // A handle is opened through the root's mount: another mount's files go by name.
-    if (handle && mount_id == root_mount_id_) {
-      return handle;
-    }
+Locator Source::locate(int fd, const char* name) const {
+  int mount_id = -1;
+  auto handle = handle_of(fd, mount_id);
+  if (!handle) {
+    return {.key = name};
   }
-  return Locator{.key = name, .is_handle = false};
+  const std::uint64_t hash = hash_of_handle({handle->data(), handle->size()});
+  // A handle is opened through the root's mount: another mount's files go by name.
+  if (has_handles_ && mount_id == root_mount_id_) {
+    return {.key = std::move(*handle), .is_handle = true, .handle_hash = hash};
+  }
+  return {.key = name, .handle_hash = hash};
 }
 
 Result<UniqueFd> Source::reopen(int fd, int flags, mode_t mode) const {
@@ -139,6 +141,11 @@ Result<Attributes> Source::attributes(int fd) {
     return std::unexpected(Error::from_errno(errno, "stat"));
   }
   return attributes;
+}
+
+std::uint64_t hash_of_handle(std::string_view handle) {
+  const std::uint64_t hash = std::hash<std::string_view>{}(handle);
+  return hash == kNoHandleHash ? ~kNoHandleHash : hash;
 }
 
 dev_t device_of(const Attributes& attributes) {

@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/container/string.hpp>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "fs/types.h"
 
 namespace mmapdirfs {
 
+// Holds 22 bytes in its own 24: the handles of the usual file systems, and most names.
+using LocatorKey = boost::container::string;
+
+// What the handle of a file is known by where nothing is opened by it; zero is no handle's.
+inline constexpr std::uint64_t kNoHandleHash = 0;
+std::uint64_t hash_of_handle(std::string_view handle);
+
 // How to find a known file on the source again without holding a descriptor of it.
 struct Locator {
   // A file handle (name_to_handle_at: its type, then its bytes) or a name in the parent.
-  std::string key;
-  bool is_handle;
+  LocatorKey key{};
+  bool is_handle = false;
+  // Of the file's handle, also where the key is a name: anybody may ask for a handle, whoever may
+  // open by it. kNoHandleHash where the file system has none.
+  std::uint64_t handle_hash = kNoHandleHash;
 };
 
 // The source directory and the ways to reach files beneath it. Nothing here follows a symlink or
@@ -41,7 +54,7 @@ class Source {
   // needs it. The caller checks that it is still the same file.
   Result<UniqueFd> open_located(const Locator& locator, int parent) const;
 
-  Result<Locator> locate(int fd, const char* name) const;
+  Locator locate(int fd, const char* name) const;
 
   // A descriptor of an O_PATH descriptor's file, open with `flags`; `mode` is for O_TMPFILE.
   Result<UniqueFd> reopen(int fd, int flags, mode_t mode = 0) const;

@@ -54,6 +54,8 @@ enum class XattrNames { kAll, kWithoutTrusted };
 struct Entry {
   NodeId node;
   Attributes attributes;
+  bool is_watched = false;      // see InodeTable::set_watched
+  bool parent_watched = false;  // the same of the directory in which it was found
 };
 
 // Whether programs may change the source through the mount.

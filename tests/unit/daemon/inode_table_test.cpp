@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "fs/inode_table.h"
 
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
+#include <cstring>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "support/requirements.h"
+#include "unit/daemon/credentials.h"
 #include "unit/daemon/fixture.h"
 
 namespace mmapdirfs::test {
@@ -15,29 +26,55 @@ constexpr NodeId kUnknownNode{123456};
 // A table over a temporary directory with one file, "file".
 class Table {
  public:
-  explicit Table(std::size_t descriptors = 16) {
+  explicit Table(std::size_t descriptors = 16, Reaching reaching = Reaching::kByHandle) {
     write_file(directory_ / "file", "bytes");
-    auto source = Source::open(open_directory(directory_.path()));
-    REQUIRE(source);
-    source_ = std::make_unique<Source>(std::move(*source));
+    const auto open = [&] {
+      auto source = Source::open(open_directory(directory_.path()));
+      if (source) {
+        source_ = std::make_unique<Source>(std::move(*source));
+      }
+    };
+    if (reaching == Reaching::kByHandle) {
+      open();
+    } else {
+      without_capability(CAP_DAC_READ_SEARCH, open);
+    }
+    REQUIRE(source_);
     const auto root = Source::attributes(source_->root()->get());
     REQUIRE(root);
     inodes_ = std::make_unique<InodeTable>(*source_, *root, descriptors);
   }
 
   InodeTable& inodes() { return *inodes_; }
+  std::filesystem::path operator/(std::string_view name) const { return directory_ / name; }
+  const std::filesystem::path& path() const { return directory_.path(); }
 
-  NodeId look_up(const char* name) {
+  Entry entry_of(const char* name) {
     const auto entry = inodes_->lookup(kRootNode, source_->root()->get(), name);
     REQUIRE(errno_of(entry) == 0);
-    return entry->node;
+    return *entry;
   }
+  NodeId look_up(const char* name) { return entry_of(name).node; }
 
  private:
   TemporaryDirectory directory_;
   std::unique_ptr<Source> source_;
   std::unique_ptr<InodeTable> inodes_;
 };
+
+// The file's handle, as the kernel's events have it: its type, then its bytes.
+std::string handle_of(const std::filesystem::path& path) {
+  alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
+  auto* handle = reinterpret_cast<file_handle*>(storage.data());
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount = -1;
+  if (::name_to_handle_at(AT_FDCWD, path.c_str(), handle, &mount, 0) != 0 && errno == EOPNOTSUPP) {
+    mmapdir::test::skip("the file system of " + path.string() + " has no file handles");
+  }
+  std::string result(sizeof handle->handle_type, '\0');
+  std::memcpy(result.data(), &handle->handle_type, result.size());
+  return result.append(reinterpret_cast<const char*>(handle->f_handle), handle->handle_bytes);
+}
 
 TEST_CASE("The table begins with the root alone, which is always reached", "[inodes]") {
   Table table;
@@ -106,6 +143,73 @@ TEST_CASE("An unknown inode has no version", "[inodes]") {
   Table table;
   CHECK_FALSE(table.inodes().exchange_version(kUnknownNode, 1));
   CHECK_FALSE(table.inodes().exchange_version(kUnknownNode, 1));
+}
+
+TEST_CASE("A known file is found by its handle, whatever it is called", "[inodes]") {
+  Table table(16, each_reaching());
+  const std::string handle = handle_of(table / "file");
+  CHECK(table.inodes().find(handle).empty());
+  const NodeId node = table.look_up("file");
+  CHECK(table.inodes().find(handle) == std::vector{node});
+  must(::rename((table / "file").c_str(), (table / "renamed").c_str()), "rename");
+  must(::link((table / "renamed").c_str(), (table / "linked").c_str()), "link");
+  CHECK(table.look_up("linked") == node);
+  CHECK(table.inodes().find(handle) == std::vector{node});
+  table.inodes().forget(node, 2);
+  CHECK(table.inodes().find(handle).empty());
+}
+
+TEST_CASE("The root is found by its handle", "[inodes]") {
+  Table table(16, each_reaching());
+  CHECK(table.inodes().find(handle_of(table.path())) == std::vector{kRootNode});
+}
+
+TEST_CASE("Each of two files is found by its own handle", "[inodes]") {
+  Table table(16, each_reaching());
+  write_file(table / "other", "");
+  const NodeId file = table.look_up("file");
+  const NodeId other = table.look_up("other");
+  CHECK(table.inodes().find(handle_of(table / "file")) == std::vector{file});
+  CHECK(table.inodes().find(handle_of(table / "other")) == std::vector{other});
+}
+
+TEST_CASE("An inode is watched from when it is set until it is unset or forgotten", "[inodes]") {
+  Table table;
+  NodeId node = table.look_up("file");
+  CHECK_FALSE(table.inodes().is_watched(node));
+  table.inodes().set_watched(node, true);
+  CHECK(table.inodes().is_watched(node));
+  CHECK(table.entry_of("file").is_watched);
+
+  SECTION("unset") { table.inodes().set_watched(node, false); }
+  SECTION("forgotten") {
+    table.inodes().forget(node, 2);
+    CHECK_FALSE(table.inodes().is_watched(node));
+    node = table.look_up("file");
+  }
+  CHECK_FALSE(table.inodes().is_watched(node));
+  CHECK_FALSE(table.entry_of("file").is_watched);
+}
+
+TEST_CASE("A lookup tells whether its directory is watched", "[inodes]") {
+  Table table;
+  CHECK_FALSE(table.entry_of("file").parent_watched);
+  table.inodes().set_watched(kRootNode, true);
+  CHECK(table.entry_of("file").parent_watched);
+  CHECK_FALSE(table.entry_of("file").is_watched);
+}
+
+TEST_CASE("An unknown node isn't watched, also when it is set", "[inodes]") {
+  Table table;
+  table.inodes().set_watched(kUnknownNode, true);
+  CHECK_FALSE(table.inodes().is_watched(kUnknownNode));
+}
+
+TEST_CASE("All known nodes are told, the root too", "[inodes]") {
+  Table table;
+  CHECK(table.inodes().nodes() == std::vector{kRootNode});
+  const NodeId node = table.look_up("file");
+  CHECK(table.inodes().nodes() == std::vector{kRootNode, node});
 }
 
 }  // namespace
