@@ -27,6 +27,7 @@
 #include "mount_table.h"
 #include "preflight.h"
 #include "read_path_choice.h"
+#include "watch/watcher.h"
 
 namespace mmapdirfs {
 namespace {
@@ -85,18 +86,27 @@ std::vector<std::string> session_options(const Options& options, const MountPlan
   return result;
 }
 
+// See Negotiation. Whether root's files can be passed through is known too late, so root has to say
+// that they aren't to be.
+bool opens_without_message(const Options& options, const MountPlan& plan) {
+  const bool maps =
+      options.read_path ? *options.read_path != ReadPath::kPassthrough : ::geteuid() != 0;
+  return plan.is_read_only && options.cache.mode == CacheMode::kAlways && maps;
+}
+
 // An ordinary user's own mount needs no check in the kernel: the source checks the daemon, which is
 // that user. Everybody else is checked by the kernel, which must know the ACLs for it.
-bool kernel_checks_permissions(const Options& options) {
+bool kernel_checks_permissions(const Options& options, const MountPlan& plan) {
   return ::geteuid() == 0 || options.has_mount_option("allow_other") ||
-         options.has_mount_option("default_permissions");
+         options.has_mount_option("default_permissions") || opens_without_message(options, plan);
 }
 
 Negotiation negotiation(const Options& options, const MountPlan& plan) {
   Negotiation result;
   result.want_passthrough = !options.read_path || *options.read_path == ReadPath::kPassthrough;
-  result.want_posix_acl = kernel_checks_permissions(options);
+  result.want_posix_acl = kernel_checks_permissions(options, plan);
   result.access = plan.is_read_only ? Access::kReadOnly : Access::kReadWrite;
+  result.opens_without_message = opens_without_message(options, plan);
   result.backing_stack_depth = is_stacked(plan.root.get()) ? 1 : 0;
   return result;
 }
@@ -117,11 +127,14 @@ class Mount {
   Mount& operator=(const Mount&) = delete;
   // The session goes first. Requests that wait for locks must be answered before, and the
   // registrations of files that are still open go with it.
+  //
+  // What is being forgotten waits for requests that are under way; so they are answered until then.
   ~Mount() {
-    if (fs_) {
-      fs_->lock_waits().stop();
+    if (session_) {
+      session_->serve_during([this] { stop_threads(); });
+    } else {
+      stop_threads();
     }
-    invalidator_.stop();
     backings_.detach();
   }
 
@@ -130,13 +143,13 @@ class Mount {
     if (!choice_.advice.empty()) {
       spdlog::warn("read path {}: {}", name_of(choice_.path), choice_.advice);
     }
-    if (options_.cache == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
+    if (options_.cache.mode == CacheMode::kNever && !adapter_->features().direct_io_mmap) {
       spdlog::warn(
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
           "newer have them)");
     }
     spdlog::info("mounted {} on {} (read path {}, cache {}{})", plan_.source, plan_.mountpoint,
-                 name_of(choice_.path), options_.cache == CacheMode::kNever ? "never" : "auto",
+                 name_of(choice_.path), name_of(options_.cache.mode),
                  plan_.is_read_only ? ", read-only" : "");
   }
 
@@ -148,7 +161,9 @@ class Mount {
 
   FileSystemConfig file_system_config() const {
     FileSystemConfig config = descriptor_budget();
-    config.kernel_checks_permissions = kernel_checks_permissions(options_);
+    config.kernel_checks_permissions = kernel_checks_permissions(options_, plan_);
+    config.owns_source = options_.cache.mode == CacheMode::kAlways;
+    config.checks_versions = options_.cache.mode == CacheMode::kAuto;
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     return config;
   }
@@ -160,7 +175,7 @@ class Mount {
       return std::unexpected(StartError{fs.error().message()});
     }
     fs_ = std::move(*fs);
-    adapter_ = std::make_unique<Adapter>(*fs_, invalidator_, CachePolicy::of(options_.cache),
+    adapter_ = std::make_unique<Adapter>(*fs_, invalidator_, CachePolicy(options_.cache),
                                          negotiation(options_, plan_));
     auto session = Session::create(*adapter_, session_options(options_, plan_));
     if (!session) {
@@ -188,9 +203,41 @@ class Mount {
       return std::unexpected(choice.error());
     }
     fs_->set_read_path(choice->path);
+    if (options_.cache.mode == CacheMode::kAuto) {
+      start_watching();
+    }
     backings_.log_first_refusal();
     choice_ = *choice;
     return {};
+  }
+
+  // Without it everything works as well, but for what the kernel keeps.
+  void start_watching() {
+    if (!invalidator_.forget_all_names()) {
+      adapter_->let_names_age();
+      spdlog::info(
+          "names are kept for a second: a kernel (Linux 6.16) or libfuse (3.18) that can "
+          "forget them all at once isn't there");
+    }
+    watcher_ = std::make_unique<Watcher>(*fs_, invalidator_);
+    if (const auto started = watcher_->start(); !started) {
+      spdlog::warn(
+          "{}: names and attributes are asked for again after a second (needed: Linux 5.17 "
+          "or newer and fanotify)",
+          started.error().message());
+      return;
+    }
+    fs_->set_watch(*watcher_);
+  }
+
+  void stop_threads() {
+    if (watcher_) {
+      watcher_->stop();
+    }
+    if (fs_) {
+      fs_->lock_waits().stop();
+    }
+    invalidator_.stop();
   }
 
   const Options& options_;
@@ -199,6 +246,7 @@ class Mount {
   DeviceBackings backings_;
   std::unique_ptr<FileSystem> fs_;
   Invalidator invalidator_;
+  std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
   ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled

@@ -8,6 +8,7 @@
 #include <array>
 #include <boost/program_options.hpp>
 #include <charconv>
+#include <chrono>
 #include <iterator>
 #include <sstream>
 #include <string_view>
@@ -23,16 +24,13 @@ namespace po = boost::program_options;
 
 constexpr unsigned kMaxThreads = 256;
 constexpr unsigned kMaxMappings = 1U << 30U;
+constexpr unsigned kMaxSeconds = 1U << 30U;
 
 constexpr std::array<std::pair<std::string_view, std::optional<ReadPath>>, 4> kReadPaths = {{
     {"auto", std::nullopt},
     {"passthrough", ReadPath::kPassthrough},
     {"mapped", ReadPath::kMapped},
     {"plain", ReadPath::kPlain},
-}};
-constexpr std::array<std::pair<std::string_view, CacheMode>, 2> kCacheModes = {{
-    {"auto", CacheMode::kAuto},
-    {"never", CacheMode::kNever},
 }};
 constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
     {"error", "error"},
@@ -42,8 +40,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 5> kDaemonOptions = {"read-path", "cache", "threads",
-                                                            "max-mappings", "log-level"};
+constexpr std::array<std::string_view, 7> kDaemonOptions = {
+    "read-path", "cache", "attr-timeout", "entry-timeout", "threads", "max-mappings", "log-level"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -85,8 +83,13 @@ po::options_description visible_options() {
     ("read-path", po::value<std::string>()->value_name("PATH"),
      "auto (default), passthrough, mapped or plain")
     ("cache", po::value<std::string>()->value_name("MODE"),
-     "auto (default): names and attributes for a second, pages while a file is unchanged; "
-     "never: nothing, so that memory holds each page once")
+     "what the kernel keeps. auto (default): all, until the source is seen to change; "
+     "never: nothing, so that memory holds each page once; "
+     "always: all; right only where nobody else writes the source")
+    ("attr-timeout", po::value<std::string>()->value_name("SECONDS"),
+     "keep attributes for so long at most (default: what --cache says)")
+    ("entry-timeout", po::value<std::string>()->value_name("SECONDS"),
+     "keep names, and that there is no such name, for so long at most")
     ("threads", po::value<std::string>()->value_name("N"),
      "threads that serve requests, at most: 1 to 256 (default 16)")
     ("max-mappings", po::value<std::string>()->value_name("N"),
@@ -225,11 +228,23 @@ Options to_options(const po::variables_map& values) {
   take_mount_options(values, options);
   options.foreground = values.contains("foreground");
   with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
-  with("cache", [&](auto& v) { options.cache = choose(kCacheModes, "cache", v); });
+  with("cache", [&](auto& v) { options.cache.mode = choose(kCacheModes, "cache", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });
+  const auto seconds = [](const char* name, const std::string& value) {
+    return std::chrono::seconds(number(name, value, 0, kMaxSeconds));
+  };
+  with("attr-timeout",
+       [&](auto& v) { options.cache.attribute_timeout = seconds("attr-timeout", v); });
+  with("entry-timeout",
+       [&](auto& v) { options.cache.entry_timeout = seconds("entry-timeout", v); });
+  if (options.cache.mode == CacheMode::kNever &&
+      (options.cache.attribute_timeout || options.cache.entry_timeout)) {
+    throw UsageException{
+        "--cache=never and --attr-timeout or --entry-timeout contradict each other"};
+  }
   if (options.read_path && *options.read_path != ReadPath::kMapped && options.max_mappings) {
     throw UsageException{
         "--max-mappings and a --read-path that maps nothing contradict each other"};

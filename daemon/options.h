@@ -22,7 +22,7 @@ struct Options {
   bool foreground = false;
   // How regular files are read; nothing: the fastest that can be had.
   std::optional<ReadPath> read_path;
-  CacheMode cache = CacheMode::kAuto;
+  CacheOptions cache;
   // Threads that serve requests at most. They are made as they are needed; sixteen keep a disk's
   // queue filled while the processors stay busy.
   unsigned threads = 16;

@@ -41,10 +41,13 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       access_(config.access),
       kernel_checks_permissions_(config.kernel_checks_permissions),
       descriptor_limit_(config.descriptor_limit),
+      owns_source_(config.owns_source),
+      checks_versions_(config.checks_versions),
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root)),
-      inodes_(source_, root, config.cached_descriptors, config.descriptor_limit) {}
+      inodes_(source_, root, config.cached_descriptors, config.descriptor_limit),
+      kept_inodes_(config.kept_inodes) {}
 
 FileSystemCounts FileSystem::counts() const {
   return {.inodes = inodes_.size(),
@@ -61,7 +64,9 @@ Result<UniqueFd> FileSystem::hold_place_for_descriptor() {
       return place;
     }
     if (!is_last_try) {
-      inodes_.drop_descriptors();  // a program's open file is worth more than a way to another
+      // A program's open file is worth more than a way to another.
+      inodes_.drop_descriptors();
+      kept_inodes_.drop_all();
     }
   }
   return std::unexpected(Error::from_errno(ENFILE, "open one more file"));

@@ -6,12 +6,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "fs/backing_registry.h"
@@ -21,10 +24,12 @@
 #include "fs/handle_table.h"
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
+#include "fs/kept_inodes.h"
 #include "fs/lock_waits.h"
 #include "fs/lost_names.h"
 #include "fs/open_inode.h"
 #include "fs/source.h"
+#include "fs/source_watch.h"
 #include "fs/types.h"
 #include "mmapdir/mapping_cache.h"
 
@@ -53,6 +58,13 @@ struct FileSystemConfig {
   ReadPath read_path = ReadPath::kMapped;
   // O_PATH descriptors kept for inodes that aren't open.
   std::size_t cached_descriptors = 512;
+  // Inodes kept open after their last release, if changes of them are reported.
+  std::size_t kept_inodes = 256;
+  // Nobody changes the source but by way of this file system: all changes are as good as reported.
+  bool owns_source = false;
+  // Whether open() tells by its attributes if a file is as the kernel's pages have it; else
+  // OpenedFile::keep_pages is false.
+  bool checks_versions = true;
   // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
   // up to the process's limit is for looking things up, so that closing goes on working.
   int descriptor_limit = std::numeric_limits<int>::max();
@@ -85,8 +97,24 @@ class FileSystem {
   void set_read_path(ReadPath path) { read_path_ = path; }
   void refuse_device(dev_t device) { source_.refuse_device(device); }
   bool has_handles() const { return source_.has_handles(); }
+  // From here on each directory that becomes known is watched. The watch is borrowed.
+  void set_watch(SourceWatch& watch);
 
   FileSystemCounts counts() const;
+
+  // What is watched of the source (file_system_watch.cpp).
+  // Whether changes of the file, or of a directory's names, are reported: what is asked of the
+  // source afterwards can be kept until then. Of a directory it stays so while it is known.
+  bool is_watched(NodeId node) const { return inodes_.is_watched(node); }
+  // Those that the kernel knows, and maybe others, by the handle that a report names.
+  std::vector<NodeId> nodes_of(std::string_view handle) const { return inodes_.find(handle); }
+  std::vector<NodeId> known_nodes() const { return inodes_.nodes(); }
+  // The file, no directory, was moved on the source: into a directory that is watched, or away.
+  void note_move(NodeId file, bool is_watched) { inodes_.set_watched(file, is_watched); }
+  // See SourceWatch; at once where nothing is watched.
+  void catch_up(std::function<void()> done);
+  // Reports were lost: which files are where isn't known any more.
+  void distrust_files();
 
   // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
   // `thread` is the caller's.
@@ -191,6 +219,11 @@ class FileSystem {
     mmapdir::Guarded<std::set<LockOwner>> lock_owners;
   };
 
+  struct WatchedDirectory {
+    NodeId node;
+    Locator locator;
+  };
+
   FileSystem(Source source, const Attributes& root, const FileSystemConfig& config,
              mmapdir::MappingCache& cache, BackingRegistry& backings);
 
@@ -210,8 +243,11 @@ class FileSystem {
                                   const Caller& caller);
   bool is_known_by_lost_name(NodeId node, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
-  std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, bool is_readable, const Caller& opener);
+  std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
+  void watch(Entry& entry);
+  bool watch_directory(NodeId node, const SourceIdentity& identity, int fd);
+  void unwatch_directory(NodeId node, const SourceIdentity& identity);
 
   // Constant once requests are served.
   Source source_;
@@ -219,18 +255,24 @@ class FileSystem {
   const Access access_;
   const bool kernel_checks_permissions_;
   const int descriptor_limit_;
+  const bool owns_source_;
+  const bool checks_versions_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;
+  SourceWatch* watch_ = nullptr;  // none: nothing is reported
 
   // With synchronisation of their own. Open inodes go before the table that leads to them.
   InodeNumbers numbers_;
   InodeTable inodes_;
   LostNames lost_names_;
   OpenInodes open_inodes_;
+  KeptInodes kept_inodes_;
   HandleTable<OpenFile> files_;
   FileLocks locks_;
   LockWaits lock_waits_;
   HandleTable<DirectoryStream> directories_;
+  // Locked while a directory begins or ceases to be watched, and the table is told so.
+  mmapdir::Guarded<std::unordered_map<SourceIdentity, WatchedDirectory>> watched_;
 };
 
 }  // namespace mmapdirfs

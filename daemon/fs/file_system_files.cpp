@@ -47,12 +47,18 @@ bool has_no_name(int fd) {
   return ::fstat(fd, &found) == 0 && found.st_nlink == 0;
 }
 
+Error lost_name() { return Error::from_errno(ESTALE, "open a file that has no name any more"); }
+
 }  // namespace
 
 Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
   const bool only_reads = (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
   if (!only_reads && access_ == Access::kReadOnly) {
     return std::unexpected(Error::from_errno(EROFS, "open for writing"));
+  }
+  const auto kept = kept_inodes_.take(node, caller);
+  if (kept && has_no_name(kept->fd()->get()) && is_known_by_lost_name(node, caller)) {
+    return std::unexpected(lost_name());
   }
   const auto inode = open_inodes_.find(node);
   if (kernel_checks_permissions_ && only_reads && inode && inode->is_readable()) {
@@ -67,7 +73,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
     return std::unexpected(path_fd.error());
   }
   if (!inode && has_no_name((*path_fd)->get()) && is_known_by_lost_name(node, caller)) {
-    return std::unexpected(Error::from_errno(ESTALE, "open a file that has no name any more"));
+    return std::unexpected(lost_name());
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
   const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
@@ -96,12 +102,10 @@ bool FileSystem::is_known_by_lost_name(NodeId node, const Caller& caller) {
 
 Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
   lost_names_.forget(caller.thread);
-  const bool is_readable = (flags & O_ACCMODE) != O_WRONLY;
-  const auto inode =
-      open_inodes_.open(node, [&] { return create_open_inode(fd, is_readable, caller); });
+  const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, flags, caller); });
   OpenedFile opened{
       .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
-  if (opened.path != ReadPath::kPassthrough) {
+  if (opened.path != ReadPath::kPassthrough && checks_versions_) {
     const auto attributes = Source::attributes(fd->get());
     opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
   }
@@ -112,16 +116,17 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
 }
 
 // The read path is settled here, at the first open, until the last release.
-std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, bool is_readable,
+std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
                                                          const Caller& opener) {
+  const int access_mode = flags & O_ACCMODE;
   if (read_path_ == ReadPath::kPassthrough) {
     if (const auto id = backings_.open(fd->get(), opener)) {
-      return std::make_shared<OpenInode>(std::move(fd), is_readable, ReadPath::kPassthrough,
-                                         Backing(backings_, *id), cache_);
+      return std::make_shared<OpenInode>(std::move(fd), access_mode, ReadPath::kPassthrough,
+                                         Backing(backings_, *id), opener, cache_);
     }
   }
   const ReadPath path = read_path_ == ReadPath::kPlain ? ReadPath::kPlain : ReadPath::kMapped;
-  return std::make_shared<OpenInode>(std::move(fd), is_readable, path, Backing(), cache_);
+  return std::make_shared<OpenInode>(std::move(fd), access_mode, path, Backing(), opener, cache_);
 }
 
 Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t mode, int flags,
@@ -175,6 +180,7 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
   if (!entry) {
     return std::unexpected(entry.error());
   }
+  watch(*entry);
   show(entry->attributes);
   const auto file = add_file(entry->node, fd, flags, caller);
   if (!file) {
@@ -317,7 +323,14 @@ void FileSystem::release(HandleId handle) {
   for (const LockOwner owner : *file->lock_owners.lock()) {
     locks_.release(node, owner);
   }
+  auto inode = file->inode;
   file.reset();
+  const bool is_last = inode.use_count() == 1;
+  if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {
+    inode->rest();
+    kept_inodes_.keep(node, std::move(inode));
+  }
+  inode.reset();
   open_inodes_.prune(node);
 }
 

@@ -49,6 +49,8 @@ Result<Entry> FileSystem::lookup(NodeId parent, const char* name, pid_t thread) 
 void FileSystem::forget(NodeId node, std::uint64_t count) {
   if (const auto gone = inodes_.forget(node, count)) {
     cache_.forget(gone->device, gone->inode);
+    unwatch_directory(node, *gone);
+    kept_inodes_.drop(node);
   }
   open_inodes_.prune(node);  // if a request outlived the node's last handle
 }
@@ -130,6 +132,7 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
 Result<Entry> FileSystem::entry_of(NodeId directory, int directory_fd, const char* name) {
   auto entry = inodes_.lookup(directory, directory_fd, name);
   if (entry) {
+    watch(*entry);
     show(entry->attributes);
   }
   return entry;

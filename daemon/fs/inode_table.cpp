@@ -9,10 +9,6 @@
 namespace mmapdirfs {
 namespace {
 
-SourceIdentity identity_of(const Attributes& attributes) {
-  return {.device = device_of(attributes), .inode = attributes.stx_ino};
-}
-
 // Nanoseconds since the epoch; zero where the file system doesn't keep birth times. Unsigned until
 // the end, since it is only compared and a server may put any time there.
 std::int64_t birth_of(const Attributes& attributes) {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fcntl.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "fs/backing_registry.h"
+#include "fs/caller.h"
 #include "fs/types.h"
 #include "mmapdir/mapping_cache.h"
 #include "support/guarded.h"
@@ -24,16 +28,22 @@ namespace mmapdirfs {
 // A resource type. Any thread may call.
 class OpenInode {
  public:
-  OpenInode(SharedFd fd, bool is_readable, ReadPath path, Backing backing,
+  // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, as `fd` is open.
+  OpenInode(SharedFd fd, int access_mode, ReadPath path, Backing backing, const Caller& opener,
             mmapdir::MappingCache& cache)
       : fd_(std::move(fd)),
-        is_readable_(is_readable),
+        access_mode_(access_mode),
+        opener_(opener),
         path_(path),
         backing_(std::move(backing)),
         cache_(cache) {}
 
   const SharedFd& fd() const { return fd_; }
-  bool is_readable() const { return is_readable_; }
+  bool is_readable() const { return access_mode_ != O_WRONLY; }
+  bool only_reads() const { return access_mode_ == O_RDONLY; }
+  bool was_opened_by(const Caller& caller) const {
+    return caller.uid == opener_.uid && caller.gid == opener_.gid;
+  }
   ReadPath path() const { return path_; }
   BackingId backing() const { return backing_.id(); }
 
@@ -60,11 +70,15 @@ class OpenInode {
   Result<ReadView> read(int fd, std::uint64_t offset, std::size_t length,
                         std::vector<std::byte>& scratch);
 
+  // Gives the mapping back to the cache, until the next read.
+  void rest() { const auto mapping = std::exchange(*mapping_.lock(), nullptr); }
+
  private:
   mmapdir::MappingRef mapping_of(int fd, std::uint64_t end);
 
   const SharedFd fd_;
-  const bool is_readable_;
+  const int access_mode_;
+  const Caller opener_;
   const ReadPath path_;
   const Backing backing_;
   mmapdir::MappingCache& cache_;

@@ -152,6 +152,10 @@ dev_t device_of(const Attributes& attributes) {
   return ::makedev(attributes.stx_dev_major, attributes.stx_dev_minor);
 }
 
+SourceIdentity identity_of(const Attributes& attributes) {
+  return {.device = device_of(attributes), .inode = attributes.stx_ino};
+}
+
 ProcPath::ProcPath(int fd) : text_("/proc/self/fd/" + std::to_string(fd)) {}
 
 }  // namespace mmapdirfs

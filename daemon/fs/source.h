@@ -77,6 +77,8 @@ class Source {
 // The device of a file, as stat has it.
 dev_t device_of(const Attributes& attributes);
 
+SourceIdentity identity_of(const Attributes& attributes);
+
 // "/proc/self/fd/N": names an open file, also an O_PATH one, to a call that takes only a path.
 class ProcPath {
  public:

@@ -54,8 +54,8 @@ enum class XattrNames { kAll, kWithoutTrusted };
 struct Entry {
   NodeId node;
   Attributes attributes;
-  bool is_watched = false;      // see InodeTable::set_watched
-  bool parent_watched = false;  // the same of the directory in which it was found
+  bool is_watched = false;      // changes of the file are reported (see fs/source_watch.h)
+  bool parent_watched = false;  // changes of the directory in which it was found are
 };
 
 // Whether programs may change the source through the mount.

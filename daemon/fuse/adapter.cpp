@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "fuse/reply.h"
@@ -29,8 +30,15 @@ void Adapter::init(fuse_conn_info& connection) {
     want(connection, FUSE_CAP_POSIX_ACL);
   }
   // Files that are read or, where bytes are appended to them, written without the kernel's pages.
-  if (!policy_.keep_pages || negotiation_.access == Access::kReadWrite) {
+  if (!policy_.keeps_pages() || negotiation_.access == Access::kReadWrite) {
     features_.direct_io_mmap = want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
+  }
+  if (negotiation_.opens_without_message) {
+    fuse_unset_feature_flag(&connection, FUSE_CAP_POSIX_LOCKS);
+    fuse_unset_feature_flag(&connection, FUSE_CAP_FLOCK_LOCKS);
+  }
+  if (policy_.keeps_pages()) {
+    want(connection, FUSE_CAP_CACHE_SYMLINKS);  // what a symlink holds never changes
   }
   if (negotiation_.want_passthrough) {
     features_.passthrough = want(connection, FUSE_CAP_PASSTHROUGH);
@@ -42,14 +50,23 @@ void Adapter::init(fuse_conn_info& connection) {
 }
 
 void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  reply_entry(req, fs_.lookup(node_of(parent), name, caller_of(req).thread));
+  const auto entry = fs_.lookup(node_of(parent), name, caller_of(req).thread);
+  if (!entry && entry.error().errnum() == ENOENT &&
+      policy_.keeps_absence(fs_.is_watched(node_of(parent)))) {
+    const auto absence = to_absence(policy_);
+    fuse_reply_entry(req, &absence);
+    return;
+  }
+  reply_entry(req, parent, entry);
 }
 
-void Adapter::reply_entry(fuse_req_t req, const Result<Entry>& entry) {
+// A directory is watched from before the first question about a name in it until the kernel has
+// forgotten it, so whether it is may be asked when the answer is there.
+void Adapter::reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>& entry) {
   if (!entry) {
     return reply_error(req, entry.error());
   }
-  const auto param = to_entry_param(*entry, policy_);
+  const auto param = to_entry_param(*entry, policy_, fs_.is_watched(node_of(parent)));
   if (fuse_reply_entry(req, &param) != 0) {
     fs_.forget(entry->node, 1);  // the caller was killed: the kernel never learnt of the node
   }
@@ -57,33 +74,37 @@ void Adapter::reply_entry(fuse_req_t req, const Result<Entry>& entry) {
 
 void Adapter::forget(fuse_req_t req, fuse_ino_t node, std::uint64_t count) {
   fs_.forget(node_of(node), count);
+  node_handles_.drop(node_of(node));
   fuse_reply_none(req);
 }
 
 void Adapter::forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
   for (const auto& each : std::span(forgets, count)) {
     fs_.forget(node_of(each.ino), each.nlookup);
+    node_handles_.drop(node_of(each.ino));
   }
   fuse_reply_none(req);
 }
 
 void Adapter::getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info* /*info*/) {
+  const bool is_watched = fs_.is_watched(node_of(node));
   const auto attributes = fs_.getattr(node_of(node));
   if (!attributes) {
     return reply_error(req, attributes.error());
   }
   const struct stat result = to_stat(*attributes);
-  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_));
+  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_, is_watched));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
 void Adapter::statx(fuse_req_t req, fuse_ino_t node, int /*flags*/, int /*mask*/,
                     fuse_file_info* /*info*/) {
+  const bool is_watched = fs_.is_watched(node_of(node));
   auto attributes = fs_.getattr(node_of(node));
   if (!attributes) {
     return reply_error(req, attributes.error());
   }
-  fuse_reply_statx(req, 0, &*attributes, attribute_timeout(*attributes, policy_));
+  fuse_reply_statx(req, 0, &*attributes, attribute_timeout(*attributes, policy_, is_watched));
 }
 #endif
 
@@ -106,8 +127,8 @@ void Adapter::describe(const OpenedFile& opened, fuse_file_info& info) const {
   info.noflush = negotiation_.access == Access::kReadOnly ? 1 : 0;
   if (opened.path == ReadPath::kPassthrough) {
     info.backing_id = static_cast<std::int32_t>(opened.backing);
-  } else if (policy_.keep_pages && !appends_past_the_cache(info.flags)) {
-    info.keep_cache = opened.keep_pages ? 1 : 0;
+  } else if (policy_.keeps_pages() && !appends_past_the_cache(info.flags)) {
+    info.keep_cache = opened.keep_pages || policy_.owns_source() ? 1 : 0;
   } else {
     info.direct_io = 1;
   }
@@ -119,7 +140,12 @@ bool Adapter::appends_past_the_cache(int flags) const {
   return features_.direct_io_mmap && (flags & O_APPEND) != 0;
 }
 
+// ENOSYS, once, and the kernel asks no more.
 void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
+  if (negotiation_.opens_without_message) {
+    fuse_reply_err(req, ENOSYS);
+    return;
+  }
   const auto opened = fs_.open(node_of(node), info->flags, caller_of(req));
   if (!opened) {
     return reply_error(req, opened.error());
@@ -130,10 +156,36 @@ void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
   }
 }
 
-void Adapter::read(fuse_req_t req, fuse_ino_t /*node*/, std::size_t size, off_t offset,
+Result<Adapter::UsedHandle> Adapter::file_of(fuse_ino_t node, const fuse_file_info* info) {
+  if (!negotiation_.opens_without_message) {
+    return UsedHandle{.id = handle_of(info), .owner = nullptr};
+  }
+  auto opened = node_handles_.file(node_of(node));
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  return UsedHandle{.id = **opened, .owner = std::move(*opened)};
+}
+
+Result<Adapter::UsedHandle> Adapter::directory_of(fuse_ino_t node, const fuse_file_info* info) {
+  if (!negotiation_.opens_without_message) {
+    return UsedHandle{.id = handle_of(info), .owner = nullptr};
+  }
+  auto opened = node_handles_.directory(node_of(node));
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  return UsedHandle{.id = **opened, .owner = std::move(*opened)};
+}
+
+void Adapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                    fuse_file_info* info) {
+  const auto file = file_of(node, info);
+  if (!file) {
+    return reply_error(req, file.error());
+  }
   const auto view =
-      fs_.read(handle_of(info), static_cast<std::uint64_t>(offset), size, scratch<std::byte>());
+      fs_.read(file->id, static_cast<std::uint64_t>(offset), size, scratch<std::byte>());
   if (!view) {
     return reply_error(req, view.error());
   }
@@ -143,17 +195,25 @@ void Adapter::read(fuse_req_t req, fuse_ino_t /*node*/, std::size_t size, off_t 
   fuse_reply_buf(req, reinterpret_cast<const char*>(view->bytes.data()), view->bytes.size());
 }
 
-void Adapter::lseek(fuse_req_t req, fuse_ino_t /*node*/, off_t offset, int whence,
+void Adapter::lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
                     fuse_file_info* info) {
-  const auto found = fs_.lseek(handle_of(info), offset, whence);
+  const auto file = file_of(node, info);
+  if (!file) {
+    return reply_error(req, file.error());
+  }
+  const auto found = fs_.lseek(file->id, offset, whence);
   if (!found) {
     return reply_error(req, found.error());
   }
   fuse_reply_lseek(req, *found);
 }
 
-void Adapter::fsync(fuse_req_t req, fuse_ino_t /*node*/, int data_only, fuse_file_info* info) {
-  reply_outcome(req, fs_.fsync(handle_of(info), data_only != 0));
+void Adapter::fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info) {
+  const auto file = file_of(node, info);
+  if (!file) {
+    return reply_error(req, file.error());
+  }
+  reply_outcome(req, fs_.fsync(file->id, data_only != 0));
 }
 
 void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {
@@ -162,20 +222,31 @@ void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info)
 }
 
 void Adapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
+  if (negotiation_.opens_without_message) {
+    fuse_reply_err(req, ENOSYS);
+    return;
+  }
   const auto handle = fs_.opendir(node_of(node));
   if (!handle) {
     return reply_error(req, handle.error());
   }
   info->fh = static_cast<std::uint64_t>(*handle);
+  info->cache_readdir = policy_.keeps_absence(fs_.is_watched(node_of(node))) ? 1 : 0;
+  info->keep_cache = info->cache_readdir;
   if (fuse_reply_open(req, info) != 0) {
     fs_.releasedir(*handle);
   }
 }
 
-void Adapter::readdir(fuse_req_t req, fuse_ino_t /*node*/, std::size_t size, off_t offset,
+void Adapter::readdir(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                       fuse_file_info* info) {
-  DirectoryReply reply(req, DirectoryReply::Form::kNames, policy_, scratch_of(size));
-  const auto listed = fs_.readdir(handle_of(info), static_cast<std::uint64_t>(offset), reply);
+  const auto directory = directory_of(node, info);
+  if (!directory) {
+    return reply_error(req, directory.error());
+  }
+  DirectoryReply reply(req, DirectoryReply::Form::kNames, policy_, fs_.is_watched(node_of(node)),
+                       scratch_of(size));
+  const auto listed = fs_.readdir(directory->id, static_cast<std::uint64_t>(offset), reply);
   if (!listed) {
     return reply_error(req, listed.error());
   }
@@ -184,17 +255,26 @@ void Adapter::readdir(fuse_req_t req, fuse_ino_t /*node*/, std::size_t size, off
 
 void Adapter::readdirplus(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                           fuse_file_info* info) {
-  DirectoryReply reply(req, DirectoryReply::Form::kEntries, policy_, scratch_of(size));
+  const auto directory = directory_of(node, info);
+  if (!directory) {
+    return reply_error(req, directory.error());
+  }
+  DirectoryReply reply(req, DirectoryReply::Form::kEntries, policy_, fs_.is_watched(node_of(node)),
+                       scratch_of(size));
   const auto listed =
-      fs_.readdirplus(node_of(node), handle_of(info), static_cast<std::uint64_t>(offset), reply);
+      fs_.readdirplus(node_of(node), directory->id, static_cast<std::uint64_t>(offset), reply);
   if (!listed) {
     return reply_error(req, listed.error());
   }
   fuse_reply_buf(req, reply.bytes().data(), reply.bytes().size());
 }
 
-void Adapter::fsyncdir(fuse_req_t req, fuse_ino_t /*node*/, int data_only, fuse_file_info* info) {
-  reply_outcome(req, fs_.fsyncdir(handle_of(info), data_only != 0));
+void Adapter::fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info) {
+  const auto directory = directory_of(node, info);
+  if (!directory) {
+    return reply_error(req, directory.error());
+  }
+  reply_outcome(req, fs_.fsyncdir(directory->id, data_only != 0));
 }
 
 void Adapter::releasedir(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {

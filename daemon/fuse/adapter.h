@@ -8,6 +8,7 @@
 
 #include "cache_policy.h"
 #include "fs/file_system.h"
+#include "fs/node_handles.h"
 
 namespace mmapdirfs {
 
@@ -22,6 +23,10 @@ struct Negotiation {
   // another FUSE, else 0, so that the mount itself may be stacked on (the kernel's limit is 2).
   unsigned backing_stack_depth = 0;
   Access access = Access::kReadOnly;
+  // The kernel opens files and directories without asking, and keeps locks to itself. Right only
+  // where nobody else writes the source: else a file that was deleted there while a program has it
+  // open would be gone, and nobody would be told of locks or give them back.
+  bool opens_without_message = false;
 };
 
 // What the kernel turned out to have.
@@ -40,7 +45,11 @@ struct KernelFeatures {
 class Adapter {
  public:
   Adapter(FileSystem& fs, Invalidator& invalidator, CachePolicy policy, Negotiation negotiation)
-      : fs_(fs), invalidator_(invalidator), policy_(policy), negotiation_(negotiation) {}
+      : fs_(fs),
+        invalidator_(invalidator),
+        policy_(policy),
+        negotiation_(negotiation),
+        node_handles_(fs, kNodeHandles) {}
 
   // The operations, for fuse_session_new with this object as the user data. The one place where
   // they are named, and the wall where exceptions end (operations.cpp).
@@ -50,6 +59,9 @@ class Adapter {
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
+
+  // Before any request but INIT.
+  void let_names_age() { policy_.let_names_age(); }
 
  private:
   void init(fuse_conn_info& connection);
@@ -109,6 +121,15 @@ class Adapter {
   void setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struct flock* lock, int sleep);
   void flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation);
 
+  // What a request is about: the handle that it carries or, where opens send no message, the
+  // node's own, which is held meanwhile.
+  struct UsedHandle {
+    HandleId id;
+    NodeHandles::Shared owner;
+  };
+  Result<UsedHandle> file_of(fuse_ino_t node, const fuse_file_info* info);
+  Result<UsedHandle> directory_of(fuse_ino_t node, const fuse_file_info* info);
+
   struct LockRequest {
     fuse_req_t req;
     fuse_ino_t node;
@@ -119,16 +140,21 @@ class Adapter {
   void answer_lock(const LockRequest& request, const Result<void>& tried,
                    const std::function<Result<LockWaits::Attempt>()>& wait);
   void reply_lock(const LockRequest& request, const Result<void>& result);
-  void reply_entry(fuse_req_t req, const Result<Entry>& entry);
-  void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
+  void reply_taken(const LockRequest& request);
+  void reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>& entry);
+  void reply_created(fuse_req_t req, fuse_ino_t parent, const Result<CreatedFile>& created,
+                     fuse_file_info* info);
   bool appends_past_the_cache(int flags) const;
   void describe(const OpenedFile& opened, fuse_file_info& info) const;
 
   FileSystem& fs_;
   Invalidator& invalidator_;
-  const CachePolicy policy_;
+  CachePolicy policy_;  // constant once requests are served
   const Negotiation negotiation_;
   KernelFeatures features_;  // written by INIT, before any other request
+
+  static constexpr std::size_t kNodeHandles = 256;  // of files, and of directories
+  NodeHandles node_handles_;
 };
 
 }  // namespace mmapdirfs

@@ -69,21 +69,26 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
   });
 }
 
-// Whoever takes a lock relies on seeing what its last holder did, who may have been on the source.
-// So what the kernel keeps of the file ends there, as it does on NFS: its attributes and, unless
-// they are known to be the file's present ones, its pages, with which the attributes go anyway.
+// Whoever takes a lock relies on seeing what its last holder did, who may have been on the source:
+// which files there are, and what is in this one.
 void Adapter::reply_lock(const LockRequest& request, const Result<void>& result) {
-  if (!result || !request.takes) {
+  if (!result || !request.takes || policy_.owns_source()) {
     return reply_outcome(request.req, result);
   }
+  fs_.catch_up([this, request] { reply_taken(request); });
+}
+
+// What the kernel keeps of the file ends here, as it does on NFS: its attributes and, unless they
+// are known to be the file's present ones, its pages, with which the attributes go anyway.
+void Adapter::reply_taken(const LockRequest& request) {
   const auto version = fs_.version_of_outdated_pages(request.handle);
   if (!version) {
-    if (policy_.timeout.count() > 0) {
-      invalidator_.forget_attributes(request.node);
+    if (policy_.keeps_pages()) {
+      invalidator_.forget_attributes(node_of(request.node));
     }
-    return reply_outcome(request.req, result);
+    return reply_outcome(request.req, {});
   }
-  invalidator_.forget_pages(request.node, [this, request, version = *version] {
+  invalidator_.forget_pages(node_of(request.node), [this, request, version = *version] {
     fs_.note_pages(request.handle, version);
     reply_outcome(request.req, {});
   });

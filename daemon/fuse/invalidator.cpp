@@ -1,21 +1,60 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/invalidator.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace mmapdirfs {
+namespace {
 
-// What can't be forgotten isn't known (ENOENT), or the mount is going.
+// What can't be forgotten isn't known (ENOENT), or the mount is going: neither needs an answer.
+
+// From the first byte to the last; an offset below zero would spare the pages.
+int forget_inode(fuse_session* session, NodeId node, off_t offset) {
+  return fuse_lowlevel_notify_inval_inode(session, static_cast<fuse_ino_t>(node), offset, 0);
+}
+
+int forget_entry(fuse_session* session, NodeId directory, const std::string& name) {
+  return fuse_lowlevel_notify_inval_entry(session, static_cast<fuse_ino_t>(directory), name.c_str(),
+                                          name.size());
+}
+
+}  // namespace
 
 Invalidator::Invalidator() : worker_([this] { work(); }) {}
 
 Invalidator::~Invalidator() { stop(); }
 
-void Invalidator::forget_attributes(fuse_ino_t node) {
-  fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
+bool Invalidator::forget_attributes(NodeId node) { return forget_inode(session_, node, -1) == 0; }
+
+void Invalidator::forget_name(NodeId directory, const std::string& name) {
+  forget_entry(session_, directory, name);
 }
 
-void Invalidator::forget_pages(fuse_ino_t node, Done done) {
+// A directory's pages are its listing.
+void Invalidator::forget_listing(NodeId directory) { forget_inode(session_, directory, 0); }
+
+// The kernel takes the directory's lock to forget a name, one that can't exist included. Lookups
+// and listings hold that lock from before they ask the daemon until they have kept the answer.
+// (Asking again for a name that has aged doesn't, but a name that was forgotten meanwhile isn't
+// revived by that.)
+void Invalidator::wait_for_lookups(NodeId directory) { forget_entry(session_, directory, "/"); }
+
+bool Invalidator::forget_all_names() {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  return fuse_lowlevel_notify_increment_epoch(session_) == 0;
+#else
+  return false;
+#endif
+}
+
+void Invalidator::forget_pages(NodeId node) {
+  const std::scoped_lock lock(mutex_);
+  stale_.insert(node);
+  changed_.notify_one();
+}
+
+void Invalidator::forget_pages(NodeId node, Done done) {
   const std::scoped_lock lock(mutex_);
   tasks_.push_back({.node = node, .done = std::move(done)});
   changed_.notify_one();
@@ -35,14 +74,20 @@ void Invalidator::stop() {
 void Invalidator::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) {
+    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty() || !stale_.empty(); });
+    if (tasks_.empty() && stale_.empty()) {
       return;
     }
-    const Task task = std::move(tasks_.front());
-    tasks_.pop_front();
+    Task task{.node = kNoNode, .done = [] {}};
+    if (!tasks_.empty()) {
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    } else {
+      task.node = *stale_.begin();
+      stale_.erase(stale_.begin());
+    }
     lock.unlock();
-    fuse_lowlevel_notify_inval_inode(session_, task.node, 0, 0);
+    forget_inode(session_, task.node, 0);
     task.done();
     lock.lock();
   }

@@ -5,43 +5,51 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <unordered_set>
 
 #include "fuse/adapter.h"
+#include "watch/kernel_cache.h"
 
 namespace mmapdirfs {
 
-// Makes the kernel forget what it keeps of an inode.
+// Makes the kernel forget what it keeps of the mount.
 //
 // Pages go by a thread of this class's own. The kernel waits there for pages that are just being
-// read or written, and these wait for the daemon: a thread that answers requests must not.
+// read or written, and these wait for the daemon: a thread that answers requests must not, and what
+// else is to be forgotten shouldn't.
 //
-// Any thread may call. The session is borrowed, until stop().
-class Invalidator {
+// Any thread may call what KernelCache doesn't restrict. The session is borrowed, until stop().
+class Invalidator final : public KernelCache {
  public:
   using Done = std::function<void()>;
 
   Invalidator();
   Invalidator(const Invalidator&) = delete;
   Invalidator& operator=(const Invalidator&) = delete;
-  ~Invalidator();
+  ~Invalidator() override;
 
   // Before the first request is served.
   void attach(fuse_session* session) { session_ = session; }
 
-  // Size, times, mode and the like: the next question about them reaches the daemon.
-  void forget_attributes(fuse_ino_t node);
+  bool forget_attributes(NodeId node) override;
+  void forget_pages(NodeId node) override;
+  void forget_name(NodeId directory, const std::string& name) override;
+  void forget_listing(NodeId directory) override;
+  void wait_for_lookups(NodeId directory) override;
+  bool forget_all_names() override;
 
   // Attributes and pages; what a program changed in a page by a mapping is written first. Then
-  // calls `done`.
-  void forget_pages(fuse_ino_t node, Done done);
+  // calls `done`. Returns at once.
+  void forget_pages(NodeId node, Done done);
 
   // Returns once all that was asked is done. Nothing may be asked afterwards.
   void stop();
 
  private:
   struct Task {
-    fuse_ino_t node;
+    NodeId node;
     Done done;
   };
 
@@ -51,8 +59,9 @@ class Invalidator {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_.
+  // Guarded by mutex_. Who waits for `tasks_` is a program; `stale_` waits for nobody.
   std::deque<Task> tasks_;
+  std::unordered_set<NodeId> stale_;
   bool stopping_ = false;
 
   std::thread worker_;  // the last member: it uses all others

@@ -10,6 +10,8 @@ timespec to_timespec(const statx_timestamp& time) {
   return {.tv_sec = time.tv_sec, .tv_nsec = static_cast<long>(time.tv_nsec)};
 }
 
+double seconds(CachePolicy::Time time) { return static_cast<double>(time.count()); }
+
 }  // namespace
 
 struct stat to_stat(const Attributes& attributes) {
@@ -29,18 +31,28 @@ struct stat to_stat(const Attributes& attributes) {
   return result;
 }
 
-double attribute_timeout(const Attributes& attributes, const CachePolicy& policy) {
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched) {
   const bool may_lose_bits =
       S_ISREG(attributes.stx_mode) && (attributes.stx_mode & (S_ISUID | S_ISGID)) != 0;
-  return may_lose_bits ? 0 : std::chrono::duration<double>(policy.timeout).count();
+  if (may_lose_bits) {
+    return 0;
+  }
+  const bool has_one_name = S_ISDIR(attributes.stx_mode) || attributes.stx_nlink == 1;
+  return seconds(policy.times(is_watched && has_one_name).attributes);
 }
 
-fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy, bool is_listed) {
   fuse_entry_param param{};
   param.ino = static_cast<fuse_ino_t>(entry.node);
   param.attr = to_stat(entry.attributes);
-  param.attr_timeout = attribute_timeout(entry.attributes, policy);
-  param.entry_timeout = std::chrono::duration<double>(policy.timeout).count();
+  param.attr_timeout = attribute_timeout(entry.attributes, policy, entry.is_watched);
+  param.entry_timeout = seconds(policy.times(is_listed).names);
+  return param;
+}
+
+fuse_entry_param to_absence(const CachePolicy& policy) {
+  fuse_entry_param param{};  // node 0
+  param.entry_timeout = seconds(policy.times(true).names);
   return param;
 }
 
@@ -50,7 +62,7 @@ bool DirectoryReply::add(const DirectoryEntry& name, const Entry* entry) {
   // Node 0 names an entry without making the kernel look at it.
   fuse_entry_param param{};
   if (entry != nullptr) {
-    param = to_entry_param(*entry, policy_);
+    param = to_entry_param(*entry, policy_, is_watched_);
   } else {
     param.attr.st_ino = name.inode;
     param.attr.st_mode = name.type;

@@ -10,20 +10,25 @@ namespace mmapdirfs {
 // The file system's values in libfuse's form.
 
 struct stat to_stat(const Attributes& attributes);
-fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy);
+// `is_listed`: changes of the names in the entry's directory are reported.
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy, bool is_listed);
+
+// The answer that there is no such name, to be kept.
+fuse_entry_param to_absence(const CachePolicy& policy);
 
 // For how many seconds the kernel may keep the attributes. Not at all those of a file with a
 // set-user-id or set-group-id bit: a write may take the bit away, and doesn't make the kernel ask
-// for the mode again.
-double attribute_timeout(const Attributes& attributes, const CachePolicy& policy);
+// for the mode again. A file with several names can be changed by one that isn't watched.
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched);
 
 // A READDIR or READDIRPLUS answer of at most `size` bytes. Borrows everything.
 class DirectoryReply final : public DirectorySink {
  public:
   enum class Form { kNames, kEntries };
 
-  DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, std::span<char> buffer)
-      : req_(req), form_(form), policy_(policy), buffer_(buffer) {}
+  DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, bool is_watched,
+                 std::span<char> buffer)
+      : req_(req), form_(form), policy_(policy), is_watched_(is_watched), buffer_(buffer) {}
 
   bool add(const DirectoryEntry& name, const Entry* entry) override;
 
@@ -33,6 +38,7 @@ class DirectoryReply final : public DirectorySink {
   fuse_req_t req_;
   const Form form_;
   const CachePolicy& policy_;
+  const bool is_watched_;  // the directory
   std::span<char> buffer_;
   std::size_t used_ = 0;
 };

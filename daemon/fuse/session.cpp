@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/session.h"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
 
 #include <array>
 #include <cerrno>
@@ -10,6 +12,7 @@
 #include <cstdlib>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace mmapdirfs {
@@ -118,6 +121,30 @@ std::expected<void, StartError> Session::answer_init() {
     return std::unexpected(StartError{"the kernel and libfuse have no FUSE protocol in common"});
   }
   return {};
+}
+
+void Session::serve_during(const std::function<void()>& work) {
+  const UniqueFd done(::eventfd(0, EFD_CLOEXEC));
+  if (!done) {
+    return work();  // there is nothing better; and as a rule nothing is under way
+  }
+  std::thread worker([&] {
+    work();
+    ::eventfd_write(done.get(), 1);
+  });
+  std::array<pollfd, 2> waiting = {pollfd{.fd = done.get(), .events = POLLIN, .revents = 0},
+                                   pollfd{.fd = device(), .events = POLLIN, .revents = 0}};
+  RequestBuffer request;
+  while (waiting[0].revents == 0) {
+    ::poll(waiting.data(), waiting.size(), -1);
+    if (waiting[0].revents == 0 && waiting[1].revents != 0 &&
+        fuse_session_receive_buf(session_.get(), &request.buffer) > 0) {
+      fuse_session_process_buf(session_.get(), &request.buffer);
+    } else if (waiting[1].revents != 0) {
+      waiting[1].fd = -1;  // the connection has ended, and with it every request
+    }
+  }
+  worker.join();
 }
 
 Result<void> Session::serve(unsigned threads) {

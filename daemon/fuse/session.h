@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ class Session {
   // Serves requests with up to `threads` threads until the mount is taken away or a SIGINT,
   // SIGTERM or SIGHUP arrives.
   Result<void> serve(unsigned threads);
+
+  // Runs `work` in a thread of its own, and goes on answering requests until it is done: what the
+  // kernel is asked to forget waits for some of them.
+  void serve_during(const std::function<void()>& work);
 
   // Borrowed, like what follows.
   fuse_session* handle() const { return session_.get(); }

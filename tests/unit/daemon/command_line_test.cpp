@@ -69,7 +69,7 @@ TEST_CASE("Two paths alone mean the defaults", "[command-line]") {
   const Options defaults;
   CHECK(options.foreground == defaults.foreground);
   CHECK_FALSE(options.read_path);
-  CHECK(options.cache == CacheMode::kAuto);
+  CHECK(options.cache.mode == CacheMode::kAuto);
   CHECK(options.threads == 16);
   CHECK_FALSE(options.max_mappings);
   CHECK(options.log_level == "info");
@@ -83,8 +83,11 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
   CHECK(parse({"--read-path=passthrough"}).read_path == ReadPath::kPassthrough);
   CHECK(parse({"--read-path", "mapped"}).read_path == ReadPath::kMapped);
   CHECK(parse({"--read-path=plain"}).read_path == ReadPath::kPlain);
-  CHECK(parse({"--cache=auto"}).cache == CacheMode::kAuto);
-  CHECK(parse({"--cache", "never"}).cache == CacheMode::kNever);
+  CHECK(parse({"--cache=auto"}).cache.mode == CacheMode::kAuto);
+  CHECK(parse({"--cache", "never"}).cache.mode == CacheMode::kNever);
+  CHECK(parse({"--cache=always"}).cache.mode == CacheMode::kAlways);
+  CHECK(parse({"--attr-timeout=7"}).cache.attribute_timeout == std::chrono::seconds(7));
+  CHECK(parse({"-o", "entry-timeout=0"}).cache.entry_timeout == std::chrono::seconds(0));
   CHECK(parse({"--threads=1"}).threads == 1);
   CHECK(parse({"--threads", "256"}).threads == 256);
   CHECK(parse({"--max-mappings=1"}).max_mappings == 1U);
@@ -135,7 +138,7 @@ TEST_CASE("A list of mount options may hold the daemon's own, as fstab needs it"
   const Options options =
       parse({"-o", "ro,read-path=plain,cache=never,threads=2,log-level=debug,x-systemd.automount"});
   CHECK(options.read_path == ReadPath::kPlain);
-  CHECK(options.cache == CacheMode::kNever);
+  CHECK(options.cache.mode == CacheMode::kNever);
   CHECK(options.threads == 2);
   CHECK(options.log_level == "debug");
   CHECK(options.mount_options == Arguments{"ro"});
@@ -179,7 +182,9 @@ TEST_CASE("A value that isn't allowed is refused with those that are", "[command
   check_says(refusal({"--read-path=fast"}),
              {"--read-path=fast", "auto", "passthrough", "mapped", "plain"});
   check_says(refusal({"--read-path=Mapped"}), {"--read-path=Mapped"});
-  check_says(refusal({"--cache=always"}), {"--cache=always", "auto", "never"});
+  check_says(refusal({"--cache=ever"}), {"--cache=ever", "auto", "never", "always"});
+  check_says(refusal({"--attr-timeout=-1"}), {"--attr-timeout=-1", "0"});
+  check_says(refusal({"--cache=never", "--entry-timeout=5"}), {"--cache=never", "--entry-timeout"});
   check_says(refusal({"--log-level=loud"}), {"--log-level=loud", "error", "warn", "info", "debug"});
 }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "fs/file_system.h"
+
+namespace mmapdirfs {
+
+void FileSystem::set_watch(SourceWatch& watch) {
+  watch_ = &watch;
+  const int root = source_.root()->get();
+  if (const auto attributes = Source::attributes(root)) {
+    watch_directory(kRootNode, identity_of(*attributes), root);
+  }
+}
+
+// A directory is watched itself, from before its attributes are asked; anything else is where its
+// directory is. So a report is missed only by what was asked before.
+void FileSystem::watch(Entry& entry) {
+  if (watch_ == nullptr) {
+    return;
+  }
+  if (!S_ISDIR(entry.attributes.stx_mode)) {
+    if (entry.is_watched != entry.parent_watched) {
+      inodes_.set_watched(entry.node, entry.parent_watched);
+      entry.is_watched = entry.parent_watched;
+    }
+    return;
+  }
+  if (entry.is_watched) {
+    return;
+  }
+  const auto fd = reach(entry.node);
+  if (!fd || !watch_directory(entry.node, identity_of(entry.attributes), (*fd)->get())) {
+    return;
+  }
+  if (const auto attributes = Source::attributes((*fd)->get())) {
+    entry.attributes = *attributes;
+    entry.is_watched = true;
+  }
+}
+
+bool FileSystem::watch_directory(NodeId node, const SourceIdentity& identity, int fd) {
+  auto locator = source_.locate(fd, "");
+  if (locator.handle_hash == kNoHandleHash) {
+    return false;  // its reports couldn't be told from others'
+  }
+  auto watched = watched_.lock();
+  if (!watch_->watch(fd)) {
+    return false;
+  }
+  watched->insert_or_assign(identity,
+                            WatchedDirectory{.node = node, .locator = std::move(locator)});
+  inodes_.set_watched(node, true);
+  return true;
+}
+
+// Unless it has become known again meanwhile, by another node. Where there are no handles to open
+// it by, the watch is left to go with the directory; its reports name nothing that is known.
+void FileSystem::unwatch_directory(NodeId node, const SourceIdentity& identity) {
+  if (watch_ == nullptr) {
+    return;
+  }
+  auto watched = watched_.lock();
+  const auto found = watched->find(identity);
+  if (found == watched->end() || found->second.node != node) {
+    return;
+  }
+  if (found->second.locator.is_handle) {
+    if (const auto fd = source_.open_located(found->second.locator, -1)) {
+      watch_->unwatch(fd->get());
+    }
+  }
+  watched->erase(found);
+}
+
+void FileSystem::catch_up(std::function<void()> done) {
+  if (watch_ == nullptr) {
+    return done();
+  }
+  watch_->catch_up(std::move(done));
+}
+
+void FileSystem::distrust_files() {
+  const auto nodes = inodes_.nodes();
+  auto watched = watched_.lock();
+  for (const NodeId node : nodes) {
+    inodes_.set_watched(node, false);
+  }
+  for (const auto& [identity, directory] : *watched) {
+    inodes_.set_watched(directory.node, true);
+  }
+}
+
+}  // namespace mmapdirfs

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "watch/change_batch.h"
+
+#include <sys/fanotify.h>
+
+#include <cstdint>
+
+#include "fs/file_system.h"
+
+namespace mmapdirfs {
+namespace {
+
+constexpr std::uint64_t kNameChanges = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO;
+constexpr std::uint64_t kByteChanges = FAN_MODIFY | FAN_CLOSE_WRITE;
+
+// The files of one directory that changed in themselves.
+class ChangedFiles {
+ public:
+  ChangedFiles(FileSystem& fs, KernelCache& cache, const std::vector<NodeId>& directory)
+      : fs_(fs), cache_(cache), directory_(directory) {}
+
+  // A node that the daemon or the kernel doesn't know may just be being looked up: with what the
+  // file was before the change.
+  void forget(const std::string& file, bool bytes, std::set<NodeId>& stale_pages) {
+    if (!forget_known(file)) {
+      wait_for_lookups();
+      forget_known(file);
+    }
+    if (bytes) {
+      const auto nodes = fs_.nodes_of(file);
+      stale_pages.insert(nodes.begin(), nodes.end());
+    }
+  }
+
+ private:
+  bool forget_known(const std::string& file) {
+    bool known = false;
+    for (const NodeId node : fs_.nodes_of(file)) {
+      known = cache_.forget_attributes(node) || known;
+    }
+    return known;
+  }
+
+  void wait_for_lookups() {
+    if (!has_waited_) {
+      for (const NodeId node : directory_) {
+        cache_.wait_for_lookups(node);
+      }
+      has_waited_ = true;
+    }
+  }
+
+  FileSystem& fs_;
+  KernelCache& cache_;
+  const std::vector<NodeId>& directory_;
+  bool has_waited_ = false;
+};
+
+}  // namespace
+
+// What this process has done was asked for by the kernel, which has seen to its cache itself.
+void ChangeBatch::add(const Change& change) {
+  if ((change.mask & FAN_Q_OVERFLOW) != 0) {
+    return note_overflow();
+  }
+  const bool is_directory = (change.mask & FAN_ONDIR) != 0;
+  if (!is_directory && (change.mask & (FAN_MOVED_FROM | FAN_MOVED_TO | FAN_DELETE)) != 0) {
+    moves_[change.target] = (change.mask & FAN_MOVED_TO) != 0;
+  }
+  if (change.is_own) {
+    return;
+  }
+  Directory& directory = directories_[change.directory];
+  if ((change.mask & kNameChanges) != 0) {
+    directory.names.insert(change.name);
+  }
+  const std::string& changed = change.name == "." ? change.directory : change.target;
+  bool& bytes = directory.files[changed];
+  bytes = bytes || (change.mask & kByteChanges) != 0;
+}
+
+// Attributes before names: who finds a file under its new name must not be told its old size.
+void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
+  std::set<NodeId> stale_pages;
+  for (const auto& [handle, changes] : directories_) {
+    const auto nodes = fs.nodes_of(handle);
+    ChangedFiles files(fs, cache, nodes);
+    for (const auto& [file, bytes] : changes.files) {
+      files.forget(file, bytes, stale_pages);
+    }
+    for (const NodeId node : nodes) {
+      for (const auto& name : changes.names) {
+        cache.forget_name(node, name);
+      }
+      if (!changes.names.empty()) {
+        cache.forget_listing(node);
+      }
+    }
+  }
+  // Now that no lookup is under way that found a file where it no longer is.
+  for (const auto& [file, has_come] : moves_) {
+    for (const NodeId node : fs.nodes_of(file)) {
+      fs.note_move(node, has_come);
+    }
+  }
+  for (const NodeId node : stale_pages) {
+    cache.forget_pages(node);
+  }
+}
+
+}  // namespace mmapdirfs

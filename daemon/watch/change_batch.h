@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "fs/types.h"
+#include "watch/change.h"
+#include "watch/kernel_cache.h"
+
+namespace mmapdirfs {
+
+class FileSystem;
+
+// Changes that were read together, and what the kernel is to forget for them. A value; one thread.
+class ChangeBatch {
+ public:
+  void add(const Change& change);
+
+  // Changes were lost: the batch stands for any.
+  void note_overflow() { has_overflowed_ = true; }
+
+  bool empty() const { return directories_.empty() && moves_.empty() && !has_overflowed_; }
+  bool has_overflowed() const { return has_overflowed_; }
+
+  // Makes the kernel forget it. Returns once all but pages are forgotten; those go soon.
+  void carry_out(FileSystem& fs, KernelCache& cache) const;
+
+ private:
+  // All strings but the names are handles.
+  struct Directory {
+    std::set<std::string> names;
+    std::map<std::string, bool> files;  // changed in themselves; true: in their bytes
+  };
+
+  std::map<std::string, Directory> directories_;
+  std::map<std::string, bool> moves_;  // true: has come into a watched directory; false: has left
+  bool has_overflowed_ = false;
+};
+
+}  // namespace mmapdirfs

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "fs/types.h"
+
+namespace mmapdirfs {
+
+// What the kernel keeps of a mount and can be told to forget. Its one implementation outside the
+// tests is fuse/invalidator.h. None of the calls may come from a thread that answers requests, but
+// for forget_attributes(); those that wait say so.
+class KernelCache {
+ public:
+  KernelCache() = default;
+  KernelCache(const KernelCache&) = delete;
+  KernelCache& operator=(const KernelCache&) = delete;
+  virtual ~KernelCache() = default;
+
+  // Size, times, mode and the like. An answer that is under way to a question about them is
+  // dropped by the kernel. False where the kernel doesn't know the node; a lookup that is under way
+  // may still make it known.
+  virtual bool forget_attributes(NodeId node) = 0;
+
+  // Attributes and pages; returns at once, and does it soon.
+  virtual void forget_pages(NodeId node) = 0;
+
+  // Whether or not there is such a name. Waits for lookups and listings in the directory.
+  virtual void forget_name(NodeId directory, const std::string& name) = 0;
+
+  // The listing and the attributes of a directory.
+  virtual void forget_listing(NodeId directory) = 0;
+
+  // Returns once every lookup and every part of a listing that was under way in the directory has
+  // reached the kernel's cache.
+  virtual void wait_for_lookups(NodeId directory) = 0;
+
+  // All names. False where the kernel (before Linux 6.16) or libfuse (before 3.18) can't.
+  virtual bool forget_all_names() = 0;
+};
+
+}  // namespace mmapdirfs
