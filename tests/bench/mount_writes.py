@@ -116,4 +116,5 @@ def for_everybody(subject: Subject) -> Subject:
 
 if __name__ == "__main__":
     main(Benchmark(__doc__, ("fio", "tar", "pg_config"), phases, prepare,
-                   ("passthrough", "mapped", "mapped, cache=never", "bindfs"), for_everybody))
+                   subjects=("passthrough", "mapped", "mapped, cache=never", "bindfs"),
+                   adapt=for_everybody))

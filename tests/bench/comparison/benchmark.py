@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A benchmark of mounts from its command line to its report."""
+"""A benchmark of mounts from what it requires to its report."""
 
 import argparse
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import NoReturn
 
-from . import machine, plot, subjects, table, workloads
+from . import command_line, machine, plot, subjects, table, workloads
 from .inputs import QUICK, Sizes
 from .programs import Failed, run
 from .subjects import Subject
@@ -23,10 +24,8 @@ from .summary import Result
 from .turns import Turns, say
 from .workloads import Phase, Settings
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 SKIPPED = 4  # as Catch2 has it
 DESCRIPTORS = 1 << 19
-QUICK_SECONDS = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,40 +36,9 @@ class Benchmark:
     programs: tuple[str, ...]  # that it can't do without
     phases: Callable[[Settings], list[Phase]]
     prepare: Callable[[Settings, pathlib.Path, int], None]  # the source, for so many subjects
+    modules: tuple[str, ...] = ()  # of Python's that it can't do without either
     subjects: tuple[str, ...] = ()  # patterns of names: what is compared unless told otherwise
     adapt: Callable[[Subject], Subject] = lambda subject: subject
-
-
-def parse(description: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="little work, once: a smoke test")
-    parser.add_argument("--repeat", type=int, help="turns (5; 1 with --quick)")
-    parser.add_argument("--runtime", type=float,
-                        help=f"seconds for what goes on and on (1; {QUICK_SECONDS} with --quick)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN",
-                        help="lines with such names, as 'find*'")
-    parser.add_argument("--subjects", nargs="+", default=[], metavar="PATTERN",
-                        help="subjects with such names, as 'mapped*'; the source is always there")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="plot the ratios there")
-    parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE",
-                        help="write a table of the medians there")
-    parser.add_argument("--show", type=pathlib.Path, metavar="FILE",
-                        help="measure nothing: show the figures that --json wrote there")
-    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build", metavar="DIRECTORY",
-                        help="make the files beneath it (build)")
-    parser.add_argument("--mmapdirfs", type=pathlib.Path, metavar="PROGRAM",
-                        default=ROOT / "build/release/bin/mmapdirfs")
-    parser.add_argument("--programs", type=pathlib.Path, metavar="DIRECTORY",
-                        default=ROOT / "build/release/tests",
-                        help="where the benchmarks' own programs are (build/release/tests)")
-    parser.add_argument("--passthrough-hp", type=pathlib.Path, metavar="PROGRAM",
-                        default=ROOT / "build/deps-bench/bin/passthrough_hp")
-    options = parser.parse_args()
-    options.repeat = options.repeat or (1 if options.quick else 5)
-    options.runtime = options.runtime or (QUICK_SECONDS if options.quick else 1.0)
-    return options
 
 
 def require(there: bool, reason: str) -> None:
@@ -83,9 +51,12 @@ def require(there: bool, reason: str) -> None:
 def require_all(benchmark: Benchmark, options: argparse.Namespace) -> None:
     require(os.geteuid() == 0, "needs root, for passthrough and to drop caches")
     require(os.access("/dev/fuse", os.R_OK | os.W_OK), "/dev/fuse can't be opened")
-    for program in benchmark.programs:
+    for program in (*benchmark.programs, *(("gnuplot",) if options.svg else ())):
         require(shutil.which(program) is not None,
                 f"{program} isn't there (packaging/install-deps bench)")
+    for module in benchmark.modules:
+        require(importlib.util.find_spec(module) is not None,
+                f"python3-{module} isn't there (packaging/install-deps bench)")
     for program in (options.mmapdirfs, mount_bench(options)):
         require(shutil.which(program) is not None, f"{program} isn't built (packaging/test)")
 
@@ -175,8 +146,9 @@ def end(_signal: int, _frame: object) -> NoReturn:
 
 
 def main(benchmark: Benchmark) -> None:
-    options = parse(benchmark.description)
-    signal.signal(signal.SIGTERM, end)
+    options = command_line.parse(benchmark.description)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, end)
     os.environ["LC_ALL"] = "C.UTF-8"
     os.umask(0o022)
     try:

@@ -49,9 +49,10 @@ class SmallFiles:
         self.settings = settings
 
     def bench(self, work: str, place: Place) -> dict[str, float]:
-        return json.loads(run([self.settings.mount_bench, work, place.directory / inputs.SMALL_FILES,
-                               str(self.settings.sizes.small_files),
-                               str(round(self.settings.runtime * 1000))]))
+        milliseconds = round(self.settings.runtime * 1000)
+        return json.loads(run([self.settings.mount_bench, work,
+                               place.directory / inputs.SMALL_FILES,
+                               str(self.settings.sizes.small_files), str(milliseconds)]))
 
     def open_read_close(self, place: Place) -> tuple[float, float]:
         figures = self.bench("open-read-close", place)

@@ -67,7 +67,8 @@ def script(result: Result) -> str:
         f"set terminal svg size {WIDTH},{height} noenhanced background 'white'",
         "set logscale x", "set grid x", f"set yrange [{bottom}:0.5]",
         f"set tmargin at screen {1 - HEAD / height}",
-        "set key at screen 0.02, screen 0.995 left top vertical maxrows 5 reverse Left samplen 2 font ',11' width -4",
+        "set key at screen 0.02, screen 0.995 left top vertical maxrows 5 reverse Left samplen 2 "
+        "font ',11' width -4",
         "set ytics scale 0 ("
         + ", ".join(f"{quoted(line)} {-number}" for number, line in enumerate(lines)) + ")",
         "set xlabel 'ratio to the source in the same turn: median, least and most'",
@@ -75,14 +76,16 @@ def script(result: Result) -> str:
           "linecolor rgb 'grey'" for number in range(1, len(lines))),
         f"set arrow from 1, {bottom} to 1, 0.5 nohead linewidth 2",
         *(f"$subject{number} << END\n{curve.data()}\nEND" for number, curve in enumerate(curves)),
-        "plot " + ", ".join(f"$subject{number} using 1:2:3:4 with xerrorbars {style(curve, families)}"
-                            for number, curve in enumerate(curves)),
+        "plot " + ", ".join(
+            f"$subject{number} using 1:2:3:4 with xerrorbars {style(curve, families)}"
+            for number, curve in enumerate(curves)),
         ""])
 
 
 def write_svg(result: Result, file: pathlib.Path) -> None:
-    done = subprocess.run(["gnuplot"], input=script(result).encode(), capture_output=True,
-                          check=False)
-    if done.returncode != 0:
-        raise Failed(f"gnuplot: {done.stderr.decode()}")
+    try:
+        done = subprocess.run(["gnuplot"], input=script(result).encode(), capture_output=True,
+                              check=True)
+    except subprocess.CalledProcessError as error:
+        raise Failed(f"gnuplot: {error.stderr.decode()}") from error
     file.write_bytes(done.stdout)

@@ -31,7 +31,7 @@ def run(command: list[Any], stdout: int | IO[bytes] = subprocess.PIPE, **options
 
 
 def fio(file: pathlib.Path, size: int, arguments: list[str]) -> dict[str, dict[str, float]]:
-    """The figures of fio's jobs on a file, added up: {"read": {"bw_bytes":, "iops":}, "write": ...}.
+    """The figures of fio's jobs on a file, added up: {"read": {"bw_bytes":, "iops":}, "write": ...}
 
     fio is told not to drop the file's pages first.
     """
