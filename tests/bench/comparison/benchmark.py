@@ -158,4 +158,4 @@ def main(benchmark: Benchmark) -> None:
     except (Failed, OSError) as error:
         sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {error}")
     if result["failures"]:
-        sys.exit(f"failed, at least in part: {', '.join(result['failures'])}")
+        sys.exit(f"failed, at least in part: {'; '.join(result['failures'])}")

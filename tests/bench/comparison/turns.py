@@ -6,6 +6,7 @@ import math
 import pathlib
 import random
 import sys
+import time
 from collections.abc import Iterator
 
 from . import mounts
@@ -33,13 +34,14 @@ class Turns:
     def take(self, phases: list[Phase], repeat: int) -> list[Figures]:
         taken = []
         for turn in range(repeat):
-            say(f"turn {turn + 1} of {repeat}")
+            began = time.monotonic()
             self.warm_up(phases)
             figures: Figures = {}
             for phase in phases:
                 for workload, place in self.visits(phase, turn):
                     self.measure(workload, place, figures)
             taken.append(figures)
+            say(f"turn {turn + 1} of {repeat} took {time.monotonic() - began:.0f} s")
         self.check(taken, phases)
         return taken
 
