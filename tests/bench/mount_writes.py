@@ -109,9 +109,9 @@ def prepare(settings: Settings, source: pathlib.Path, subjects: int) -> None:
 
 def for_everybody(subject: Subject) -> Subject:
     """PostgreSQL doesn't run as root; bindfs lets others in by itself where root mounts."""
-    is_told = subject.command and subject.name != "bindfs"
-    return dataclasses.replace(subject, command=(*subject.command, "-oallow_other")) if is_told \
-        else subject
+    if not subject.command or subject.name == "bindfs":
+        return subject
+    return dataclasses.replace(subject, command=(*subject.command, "-o", "allow_other"))
 
 
 if __name__ == "__main__":
