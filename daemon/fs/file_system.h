@@ -212,6 +212,7 @@ class FileSystem {
     const Caller opener;
     const bool appends_only;  // the source lets nobody take O_APPEND back (chattr +a)
     std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
+    mmapdir::MappingRef mapping;  // what was read last; guarded by the lock of files_
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
     // Who took record locks by way of this handle. A process gives its own back at each close; what

@@ -103,8 +103,14 @@ bool FileSystem::is_known_by_lost_name(NodeId node, const Caller& caller) {
 Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
   lost_names_.forget(caller.thread);
   const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, flags, caller); });
-  OpenedFile opened{
-      .handle = {}, .path = inode->path(), .backing = inode->backing(), .keep_pages = false};
+  // Who is the first to lock by way of a handle that only reads is seen to give back at its last
+  // close, which the daemon hears of a moment later.
+  const bool only_reads = (flags & O_ACCMODE) == O_RDONLY;
+  OpenedFile opened{.handle = {},
+                    .path = inode->path(),
+                    .backing = inode->backing(),
+                    .keep_pages = false,
+                    .needs_flush = !only_reads || inode->has_record_locks()};
   if (opened.path != ReadPath::kPassthrough && checks_versions_) {
     const auto attributes = Source::attributes(fd->get());
     opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
@@ -192,11 +198,17 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
 
 Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::size_t length,
                                   std::vector<std::byte>& scratch) {
-  const auto file = files_.find(handle);
+  mmapdir::MappingRef mapping;
+  const auto file = files_.find(handle, [&](const OpenFile& found) { mapping = found.mapping; });
   if (!file) {
     return std::unexpected(file.error());
   }
-  return (*file)->inode->read((*file)->fd->get(), offset, length, scratch);
+  const auto* const known = mapping.get();
+  auto view = (*file)->inode->read((*file)->fd->get(), offset, length, mapping, scratch);
+  if (mapping.get() != known) {  // the one that it replaces goes without the lock
+    const auto kept = files_.find(handle, [&](OpenFile& found) { found.mapping.swap(mapping); });
+  }
+  return view;
 }
 
 // What is appended goes to the end of the source's file, wherever the kernel believes that to be.
@@ -327,7 +339,6 @@ void FileSystem::release(HandleId handle) {
   file.reset();
   const bool is_last = inode.use_count() == 1;
   if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {
-    inode->rest();
     kept_inodes_.keep(node, std::move(inode));
   }
   inode.reset();

@@ -26,6 +26,7 @@ Result<SharedFd> FileSystem::record_lock_description(OpenFile& file, LockOwner o
     return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
   place->reset();
+  file.inode->note_record_lock();
   file.lock_owners.lock()->insert(owner);
   return locks_.description_of(file.node, owner, pid, file.fd->get());
 }

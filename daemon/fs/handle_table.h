@@ -25,11 +25,19 @@ class HandleTable {
 
   // EBADF for a handle that isn't open.
   Result<std::shared_ptr<T>> find(HandleId handle) const {
+    return find(handle, [](const T& /*object*/) {});
+  }
+
+  // The same; `look` is called with the object while the table is locked. What it looks at is
+  // guarded by that lock if nobody looks at it in another way.
+  template <class Look>
+  Result<std::shared_ptr<T>> find(HandleId handle, Look look) const {
     auto state = state_.lock();
     const auto found = state->objects.find(handle);
     if (found == state->objects.end()) {
       return std::unexpected(Error::from_errno(EBADF, "use a handle that isn't open"));
     }
+    look(*found->second);
     return found->second;
   }
 

@@ -13,7 +13,7 @@
 namespace mmapdirfs {
 
 // Inodes that nobody has open at the moment, kept as they were so that opening them again costs no
-// system call: descriptor, mapping and registration for passthrough. A deleted file's blocks are
+// system call but one: descriptor, and registration for passthrough. A deleted file's blocks are
 // free only once it is dropped from here, so keep only what the kernel forgets in that case.
 //
 // Any thread may call.

@@ -35,7 +35,8 @@ Result<ReadView> read_plainly(int fd, std::uint64_t offset, std::size_t length,
 }  // namespace
 
 Result<ReadView> OpenInode::read(int fd, std::uint64_t offset, std::size_t length,
-                                 std::vector<std::byte>& scratch) {
+                                 mmapdir::MappingRef& mapping,
+                                 std::vector<std::byte>& scratch) const {
   if (path_ != ReadPath::kMapped) {
     return read_plainly(fd, offset, length, scratch);
   }
@@ -50,9 +51,9 @@ Result<ReadView> OpenInode::read(int fd, std::uint64_t offset, std::size_t lengt
     return ReadView{};
   }
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - offset));
-  if (auto mapping = mapping_of(fd, offset + count)) {
+  if (reaches(mapping, fd, offset + count)) {
     const auto bytes = mapping->bytes().subspan(static_cast<std::size_t>(offset), count);
-    return ReadView{.bytes = bytes, .owner = std::move(mapping)};
+    return ReadView{.bytes = bytes, .owner = mapping};
   }
   return read_plainly(fd, offset, length, scratch);
 }
@@ -64,18 +65,14 @@ OpenInode::FailedSyncs OpenInode::note_failed_sync(int errnum) {
   return *failed;
 }
 
-// A mapping that reaches to `end` at least, or null: the cache counts what it refused.
-mmapdir::MappingRef OpenInode::mapping_of(int fd, std::uint64_t end) {
-  if (auto mapping = *mapping_.lock(); mapping && mapping->bytes().size() >= end) {
-    return mapping;
+// Whether there is a mapping that reaches to `end`; the cache counts what it refused.
+bool OpenInode::reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end) const {
+  if (!mapping || mapping->bytes().size() < end) {
+    if (auto acquired = cache_.acquire(fd)) {
+      mapping = *std::move(acquired);
+    }
   }
-  auto acquired = cache_.acquire(fd);
-  if (!acquired || (*acquired)->bytes().size() < end) {
-    return nullptr;
-  }
-  // The lock's holder keeps the old mapping alive until here; unmapping waits for no reader.
-  const mmapdir::MappingRef replaced = std::exchange(*mapping_.lock(), *acquired);
-  return *std::move(acquired);
+  return mapping && mapping->bytes().size() >= end;
 }
 
 std::shared_ptr<OpenInode> OpenInodes::find(NodeId node) const {

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "fs/backing_registry.h"
@@ -20,8 +19,8 @@
 
 namespace mmapdirfs {
 
-// A regular file that is open at least once: the read path, registration and mapping that all its
-// handles share, and the descriptor of its first open, which every later open for reading shares
+// A regular file that is open at least once: the read path and registration that all its handles
+// share, and the descriptor of its first open, which every later open for reading shares
 // too if it can. The path can't change while any handle is left: the kernel answers EIO to an inode
 // opened in two ways at once.
 //
@@ -56,25 +55,27 @@ class OpenInode {
   FailedSyncs failed_syncs() const { return *failed_syncs_.lock(); }
   FailedSyncs note_failed_sync(int errnum);
 
+  // Record locks were taken, which closes give back.
+  void note_record_lock() { has_record_locks_ = true; }
+  bool has_record_locks() const { return has_record_locks_; }
+
   // The file's version (see fs/file_version.h) when the kernel last dropped its pages while the
   // file was open: those that it has now are no older. Zero where that can't be told.
   std::uint64_t pages_version() const { return pages_version_; }
   void set_pages_version(std::uint64_t version) { pages_version_ = version; }
 
   // Up to `length` bytes from `offset`, by way of `fd`, a descriptor of this file; fewer at the end
-  // of the file as it is now. `scratch` is filled where no mapping is to be had, and must then
-  // outlive the view.
+  // of the file as it is now. `mapping` is one of the file's that the caller has, or null; it is
+  // replaced where it doesn't serve. `scratch` is filled where no mapping is to be had, and must
+  // then outlive the view.
   //
   // HAZARD: mapped bytes can vanish (see mmapdir::Mapping): hand them to the kernel to copy, or
   // copy them under mmapdir::guarded_copy.
   Result<ReadView> read(int fd, std::uint64_t offset, std::size_t length,
-                        std::vector<std::byte>& scratch);
-
-  // Gives the mapping back to the cache, until the next read.
-  void rest() { const auto mapping = std::exchange(*mapping_.lock(), nullptr); }
+                        mmapdir::MappingRef& mapping, std::vector<std::byte>& scratch) const;
 
  private:
-  mmapdir::MappingRef mapping_of(int fd, std::uint64_t end);
+  bool reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end) const;
 
   const SharedFd fd_;
   const int access_mode_;
@@ -82,8 +83,8 @@ class OpenInode {
   const ReadPath path_;
   const Backing backing_;
   mmapdir::MappingCache& cache_;
-  mmapdir::Guarded<mmapdir::MappingRef> mapping_;
   mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
+  std::atomic<bool> has_record_locks_ = false;
   std::atomic<std::uint64_t> pages_version_ = 0;
 };
 

@@ -70,6 +70,8 @@ struct OpenedFile {
   ReadPath path;
   BackingId backing;
   bool keep_pages;  // the pages that the kernel already has are this file's present bytes
+  // A close may have something to report, or record locks to give back (see FileSystem::flush).
+  bool needs_flush;
 };
 
 // A file that was made and opened in one step.

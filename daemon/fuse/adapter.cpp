@@ -122,9 +122,9 @@ void Adapter::readlink(fuse_req_t req, fuse_ino_t node) {
 
 void Adapter::describe(const OpenedFile& opened, fuse_file_info& info) const {
   info.fh = static_cast<std::uint64_t>(opened.handle);
-  // A close gives record locks back, so the daemon must hear of it. Of a read-only mount it hears
-  // at the last close, which is early enough for the shared locks that there are.
-  info.noflush = negotiation_.access == Access::kReadOnly ? 1 : 0;
+  // Of a read-only mount the daemon hears at the last close, which is early enough for the shared
+  // locks that there are.
+  info.noflush = negotiation_.access == Access::kReadOnly || !opened.needs_flush ? 1 : 0;
   if (opened.path == ReadPath::kPassthrough) {
     info.backing_id = static_cast<std::int32_t>(opened.backing);
   } else if (policy_.keeps_pages() && !appends_past_the_cache(info.flags)) {
