@@ -45,7 +45,7 @@ InodeRecord* InodeRecords::find(const SourceIdentity& identity) {
 std::vector<NodeId> InodeRecords::find_by_handle(std::uint64_t handle_hash) const {
   std::vector<NodeId> nodes;
   by_handle_.find(handle_hash, [&](Slot slot) {
-    if (at(slot).handle_hash == handle_hash) {
+    if (at(slot).locator.handle_hash == handle_hash) {
       nodes.push_back(at(slot).node);
     }
     return false;  // and the next
@@ -62,8 +62,8 @@ void InodeRecords::insert(InodeRecord record) {
     by_identity_.insert(identity, slot);
   }
   by_node_.insert(hash_of(record.node), slot);
-  if (record.handle_hash != kNoHandleHash) {
-    by_handle_.insert(record.handle_hash, slot);
+  if (record.locator.handle_hash != kNoHandleHash) {
+    by_handle_.insert(record.locator.handle_hash, slot);
   }
   append(std::move(record));
 }
@@ -77,7 +77,7 @@ bool InodeRecords::erase(NodeId node) {
   const bool had_identity = slot_of(record.identity) == slot;
   by_node_.erase(hash_of(node), *slot);
   by_identity_.erase(hash_of(record.identity), *slot);
-  by_handle_.erase(record.handle_hash, *slot);
+  by_handle_.erase(record.locator.handle_hash, *slot);
   move_last_to(*slot);
   drop_last();
   return had_identity;
@@ -85,11 +85,11 @@ bool InodeRecords::erase(NodeId node) {
 
 void InodeRecords::set_handle_hash(InodeRecord& record, std::uint64_t handle_hash) {
   const auto slot = slot_of(record.node);
-  if (!slot || record.handle_hash == handle_hash) {
+  if (!slot || record.locator.handle_hash == handle_hash) {
     return;
   }
-  by_handle_.erase(record.handle_hash, *slot);
-  record.handle_hash = handle_hash;
+  by_handle_.erase(record.locator.handle_hash, *slot);
+  record.locator.handle_hash = handle_hash;
   if (handle_hash != kNoHandleHash) {
     by_handle_.insert(handle_hash, *slot);
   }
@@ -122,7 +122,7 @@ void InodeRecords::move_last_to(Slot slot) {
   const InodeRecord& record = at(last);
   by_node_.replace(hash_of(record.node), last, slot);
   by_identity_.replace(hash_of(record.identity), last, slot);
-  by_handle_.replace(record.handle_hash, last, slot);
+  by_handle_.replace(record.locator.handle_hash, last, slot);
   at(slot) = std::move(at(last));
 }
 

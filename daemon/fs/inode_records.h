@@ -17,14 +17,12 @@ namespace mmapdirfs {
 struct InodeRecord {
   NodeId node{};
   SourceIdentity identity{};
-  LocatorKey key{};
-  NodeId parent{};  // for a key that is a name
-  std::uint64_t handle_hash = kNoHandleHash;
+  Locator locator{};
+  NodeId parent{};  // for a locator by name
   std::int64_t birth = 0;
   std::uint64_t lookups = 0;
   std::uint64_t version = 0;
   std::uint64_t named_at = 0;
-  bool is_handle = false;  // what the key is
   bool is_watched = false;
 };
 

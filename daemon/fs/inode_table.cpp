@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/inode_table.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ranges>
@@ -19,6 +21,9 @@ std::int64_t birth_of(const Attributes& attributes) {
   return static_cast<std::int64_t>((seconds * 1'000'000'000U) + attributes.stx_btime.tv_nsec);
 }
 
+// So many inodes are worth the milliseconds that it takes to look through malloc's heap.
+constexpr std::size_t kMany = 10'000;
+
 Error stale() { return Error::from_errno(ESTALE, "find the file again"); }
 
 }  // namespace
@@ -28,16 +33,13 @@ InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t
     : source_(source),
       max_descriptors_(std::max<std::size_t>(descriptors, 1)),
       descriptor_limit_(descriptor_limit) {
-  Locator locator = source_.locate(source_.root()->get(), "");
   state_.lock()->inodes.insert({.node = kRootNode,
                                 .identity = identity_of(root),
-                                .key = std::move(locator.key),
+                                .locator = source_.locate(source_.root()->get(), ""),
                                 .parent = kRootNode,
-                                .handle_hash = locator.handle_hash,
                                 .birth = birth_of(root),
                                 .lookups = 1,
-                                .named_at = 1,
-                                .is_handle = locator.is_handle});
+                                .named_at = 1});
 }
 
 Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name) {
@@ -78,23 +80,22 @@ void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
   auto state = state_.lock();
   InodeRecord* known = state->inodes.find(identity_of(*attributes));
   if (known != nullptr && known->node != kRootNode && known->birth == birth_of(*attributes)) {
-    known->key = std::move(locator.key);
-    known->parent = parent;
+    rename(*state, *known, parent, std::move(locator));
   }
 }
 
 bool InodeTable::goes_by_handle(NodeId node) const {
   auto state = state_.lock();
   const InodeRecord* known = state->inodes.find(node);
-  return known != nullptr && known->is_handle;
+  return known != nullptr && known->locator.is_handle;
 }
 
 // A handle carries the inode's generation. Where files go by name the birth time tells a recycled
 // inode number; the locators differ with each hard link and each rename.
 bool InodeTable::is_same_file(const InodeRecord& known, const Locator& locator,
                               std::int64_t birth) {
-  if (known.is_handle && locator.is_handle) {
-    return known.key == locator.key;
+  if (known.locator.is_handle && locator.is_handle) {
+    return known.locator.handle_type == locator.handle_type && known.locator.key == locator.key;
   }
   return known.birth == birth;
 }
@@ -111,7 +112,10 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
   entry.parent_watched = directory != nullptr && directory->is_watched;
   InodeRecord* known = state->inodes.find(identity);
   if (known != nullptr && (known->node == kRootNode || is_same_file(*known, locator, birth))) {
-    see_again(*state, *known, parent, std::move(locator));
+    if (!locator.is_handle && known->node != kRootNode) {
+      rename(*state, *known, parent, std::move(locator));
+    }
+    ++known->lookups;
     known->named_at = std::max(known->named_at, named_at);
     entry.node = known->node;
     entry.is_watched = known->is_watched;
@@ -120,39 +124,43 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
     entry.node = NodeId{++state->last_node};
     state->inodes.insert({.node = entry.node,
                           .identity = identity,
-                          .key = std::move(locator.key),
+                          .locator = std::move(locator),
                           .parent = parent,
-                          .handle_hash = locator.handle_hash,
                           .birth = birth,
                           .lookups = 1,
-                          .named_at = named_at,
-                          .is_handle = locator.is_handle});
+                          .named_at = named_at});
+    state->most = std::max(state->most, state->inodes.size());
   }
   evicted = remember_descriptor(*state, entry.node, std::move(fd));
   return entry;
 }
 
-void InodeTable::see_again(State& state, InodeRecord& known, NodeId parent, Locator locator) {
-  ++known.lookups;
-  if (known.node == kRootNode || locator.is_handle) {
-    return;
-  }
-  state.inodes.set_handle_hash(known, locator.handle_hash);
-  known.key = std::move(locator.key);  // the name it was seen under last
+// From now on the inode, which isn't the root, is found under the name it was seen under last.
+void InodeTable::rename(State& state, InodeRecord& known, NodeId parent, Locator by_name) {
+  state.inodes.set_handle_hash(known, by_name.handle_hash);
+  known.locator = std::move(by_name);
   known.parent = parent;
-  known.is_handle = false;
 }
 
 std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t count) {
+  const auto [gone, many_went] = take_back(node, count);
+  if (many_went) {
+    // Their long keys left holes all over malloc's heap, of which it gives back only the end.
+    ::malloc_trim(0);
+  }
+  return gone;
+}
+
+InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
   SharedFd dropped;  // closed after the lock is dropped
   auto state = state_.lock();
   InodeRecord* known = state->inodes.find(node);
   if (node == kRootNode || known == nullptr) {
-    return std::nullopt;
+    return {};
   }
   known->lookups -= std::min(count, known->lookups);
   if (known->lookups > 0) {
-    return std::nullopt;
+    return {};
   }
   if (const auto cached = state->by_node.find(node); cached != state->by_node.end()) {
     dropped = std::move(cached->second->second);
@@ -160,7 +168,15 @@ std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t coun
     state->by_node.erase(cached);
   }
   const SourceIdentity identity = known->identity;
-  return state->inodes.erase(node) ? std::optional(identity) : std::nullopt;
+  Forgotten forgotten;
+  if (state->inodes.erase(node)) {
+    forgotten.gone = identity;
+  }
+  forgotten.many_went = state->most >= kMany && state->inodes.size() < state->most / 2;
+  if (forgotten.many_went) {
+    state->most = state->inodes.size();
+  }
+  return forgotten;
 }
 
 Result<SharedFd> InodeTable::reach(NodeId node) {
@@ -197,9 +213,9 @@ Result<std::vector<InodeTable::Step>> InodeTable::path_to(NodeId node, SharedFd&
     }
     steps.push_back({.node = node,
                      .identity = known->identity,
-                     .locator = {.key = known->key, .is_handle = known->is_handle},
+                     .locator = known->locator,
                      .birth = known->birth});
-    if (known->is_handle) {
+    if (known->locator.is_handle) {
       return steps;
     }
     node = known->parent;

@@ -23,7 +23,7 @@ namespace mmapdirfs {
 // and no descriptor: a bounded cache holds the O_PATH descriptors used last; the others are opened
 // again by file handle or, where handles aren't allowed, by parent and name with the identity
 // checked. The kernel's lookup counts decide when a record goes; the root's never does. A record is
-// some 160 bytes, all told, which go back to the kernel with it.
+// some 170 bytes, all told, which go back to the kernel with it.
 //
 // Any thread may call. One lock, held across no system call.
 class InodeTable {
@@ -76,6 +76,11 @@ class InodeTable {
   std::size_t size() const;
 
  private:
+  struct Forgotten {
+    std::optional<SourceIdentity> gone;
+    bool many_went = false;
+  };
+
   // What reach() needs of an inode once the lock is dropped.
   struct Step {
     NodeId node;
@@ -90,18 +95,20 @@ class InodeTable {
     InodeRecords inodes;
     Descriptors recent;  // most recently used first
     std::unordered_map<NodeId, Descriptors::iterator> by_node;
+    std::size_t most = 0;  // inodes known at once since memory was given back last
     std::uint64_t clock = 0;
     std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
   };
 
   static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
-  static void see_again(State& state, InodeRecord& known, NodeId parent, Locator locator);
+  static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name);
   static SharedFd find_descriptor(State& state, NodeId node);
 
   bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
   SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;
+  Forgotten take_back(NodeId node, std::uint64_t count);
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;
   Result<SharedFd> take(const Step& step, const SharedFd& parent);
 

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -31,25 +32,29 @@ int open_without_crossing(int directory, const char* name) {
 }
 
 // Fails with EOPNOTSUPP where the file system has no handles.
-Result<LocatorKey> handle_of(int fd, int& mount_id) {
+Result<Locator> handle_of(int fd, int& mount_id) {
   HandleBuffer buffer;
   file_handle* handle = buffer.get();
   handle->handle_bytes = MAX_HANDLE_SZ;
   if (::name_to_handle_at(fd, "", handle, &mount_id, AT_EMPTY_PATH) != 0) {
     return std::unexpected(Error::from_errno(errno, "take the file handle"));
   }
-  LocatorKey key;
-  key.append(reinterpret_cast<const char*>(&handle->handle_type), sizeof handle->handle_type);
-  key.append(reinterpret_cast<const char*>(handle->f_handle), handle->handle_bytes);
-  return key;
+  const std::string_view bytes(reinterpret_cast<const char*>(handle->f_handle),
+                               handle->handle_bytes);
+  const std::string_view all(reinterpret_cast<const char*>(&handle->handle_type),
+                             sizeof handle->handle_type + bytes.size());
+  return Locator{.key = std::string(bytes),
+                 .is_handle = true,
+                 .handle_type = handle->handle_type,
+                 .handle_hash = hash_of_handle(all)};
 }
 
-Result<UniqueFd> open_handle(int mount, const LocatorKey& key) {
+Result<UniqueFd> open_handle(int mount, const Locator& locator) {
   HandleBuffer buffer;
   file_handle* handle = buffer.get();
-  std::memcpy(&handle->handle_type, key.data(), sizeof handle->handle_type);
-  handle->handle_bytes = static_cast<unsigned>(key.size() - sizeof handle->handle_type);
-  std::memcpy(handle->f_handle, key.data() + sizeof handle->handle_type, handle->handle_bytes);
+  handle->handle_type = locator.handle_type;
+  handle->handle_bytes = static_cast<unsigned>(locator.key.size());
+  std::memcpy(handle->f_handle, locator.key.data(), locator.key.size());
   UniqueFd fd(::open_by_handle_at(mount, handle, O_PATH | O_CLOEXEC));
   if (!fd) {
     return std::unexpected(Error::from_errno(errno, "open by handle"));
@@ -107,7 +112,7 @@ Result<UniqueFd> Source::open_across_mount(int directory, const char* name) cons
 
 Result<UniqueFd> Source::open_located(const Locator& locator, int parent) const {
   if (locator.is_handle) {
-    return open_handle(root_->get(), locator.key);
+    return open_handle(root_->get(), locator);
   }
   return open_child(parent, locator.key.c_str());
 }
@@ -115,15 +120,11 @@ Result<UniqueFd> Source::open_located(const Locator& locator, int parent) const 
 Locator Source::locate(int fd, const char* name) const {
   int mount_id = -1;
   auto handle = handle_of(fd, mount_id);
-  if (!handle) {
-    return {.key = name};
-  }
-  const std::uint64_t hash = hash_of_handle({handle->data(), handle->size()});
   // A handle is opened through the root's mount: another mount's files go by name.
-  if (has_handles_ && mount_id == root_mount_id_) {
-    return {.key = std::move(*handle), .is_handle = true, .handle_hash = hash};
+  if (handle && has_handles_ && mount_id == root_mount_id_) {
+    return std::move(*handle);
   }
-  return {.key = name, .handle_hash = hash};
+  return {.key = name, .handle_hash = handle ? handle->handle_hash : kNoHandleHash};
 }
 
 Result<UniqueFd> Source::reopen(int fd, int flags, mode_t mode) const {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <boost/container/string.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,18 +9,18 @@
 
 namespace mmapdirfs {
 
-// Holds 22 bytes in its own 24: the handles of the usual file systems, and most names.
-using LocatorKey = boost::container::string;
-
 // What the handle of a file is known by where nothing is opened by it; zero is no handle's.
+// `handle` is its type, an int, then its bytes.
 inline constexpr std::uint64_t kNoHandleHash = 0;
 std::uint64_t hash_of_handle(std::string_view handle);
 
 // How to find a known file on the source again without holding a descriptor of it.
 struct Locator {
-  // A file handle (name_to_handle_at: its type, then its bytes) or a name in the parent.
-  LocatorKey key{};
+  // The bytes of a file handle (name_to_handle_at) or a name in the parent. A std::string holds 15
+  // bytes in itself, and with them the handles of ext4, XFS and tmpfs without their type.
+  std::string key{};
   bool is_handle = false;
+  int handle_type = 0;
   // Of the file's handle, also where the key is a name: anybody may ask for a handle, whoever may
   // open by it. kNoHandleHash where the file system has none.
   std::uint64_t handle_hash = kNoHandleHash;

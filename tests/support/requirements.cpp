@@ -131,6 +131,8 @@ void require_disk_images(const std::string& type) {
           "this kernel has no " + type);
 }
 
+bool has_sanitizer() { return !std::string_view(MMAPDIRFS_SANITIZERS).empty(); }
+
 void require_no_undefined_sanitizer() {
   if (std::string_view(MMAPDIRFS_SANITIZERS).contains("undefined")) {
     skip("the sanitizer for undefined behaviour needs free descriptors itself");

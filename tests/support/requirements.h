@@ -17,6 +17,9 @@ void require_passthrough();    // root, Linux 6.9, CONFIG_FUSE_PASSTHROUGH
 void require_ordinary_user();  // root, who can become `nobody`, and fusermount3 with its
                                // set-user-id
 
+// True where the daemon is built with a sanitizer, which takes memory and time of its own.
+bool has_sanitizer();
+
 // Skips where the daemon is built with a sanitizer that breaks without free descriptors: the one
 // for undefined behaviour asks the kernel through a pipe whether an object is there, and reports a
 // fault that isn't one if it can't have the pipe.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
-#include <numeric>
 #include <random>
 #include <ranges>
 #include <string>
@@ -13,35 +12,40 @@ namespace mmapdirfs::test {
 namespace {
 
 InodeRecord record_of(std::uint64_t number) {
-  return {.node = NodeId{number},
-          .identity = {.device = 7, .inode = number},
-          .key = LocatorKey(number % 60, 'n'),  // inside the record and beside it
-          .handle_hash = ((number / 2) + 1) * 0x9E3779B97F4A7C15ULL,  // each that of two
-          .birth = static_cast<std::int64_t>(number)};
+  return {
+      .node = NodeId{number},
+      .identity = {.device = 7, .inode = number},
+      .locator = {.key = std::string(number % 60, 'n'),
+                  .handle_hash = ((number / 2) + 1) * 0x9E3779B97F4A7C15ULL},  // each that of two
+      .birth = static_cast<std::int64_t>(number)};
 }
 
 bool is_known(InodeRecords& records, std::uint64_t number) {
   const InodeRecord expected = record_of(number);
   const InodeRecord* by_node = records.find(expected.node);
   const InodeRecord* by_identity = records.find(expected.identity);
-  const auto by_handle = records.find_by_handle(expected.handle_hash);
+  const auto by_handle = records.find_by_handle(expected.locator.handle_hash);
   return by_node != nullptr && by_node == by_identity && by_node->node == expected.node &&
-         by_node->key == expected.key && by_node->birth == expected.birth &&
+         by_node->locator.key == expected.locator.key && by_node->birth == expected.birth &&
          std::ranges::count(by_handle, expected.node) == 1 && by_handle.size() <= 2;
 }
 
 bool is_unknown(InodeRecords& records, std::uint64_t number) {
   const InodeRecord expected = record_of(number);
   return records.find(expected.node) == nullptr && records.find(expected.identity) == nullptr &&
-         std::ranges::count(records.find_by_handle(expected.handle_hash), expected.node) == 0;
+         std::ranges::count(records.find_by_handle(expected.locator.handle_hash), expected.node) ==
+             0;
 }
 
 TEST_CASE("Records are found in every way while others come and go", "[inode_records]") {
   constexpr std::uint64_t kAll = 20'000;  // several chunks
   InodeRecords records;
-  std::vector<std::uint64_t> numbers(kAll);
-  std::iota(numbers.begin(), numbers.end(), 1);
-  std::ranges::for_each(numbers, [&](auto number) { records.insert(record_of(number)); });
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(kAll);
+  for (std::uint64_t number = 1; number <= kAll; ++number) {
+    numbers.push_back(number);
+    records.insert(record_of(number));
+  }
   REQUIRE(std::ranges::all_of(numbers, [&](auto number) { return is_known(records, number); }));
 
   std::mt19937 random(7);  // NOLINT(bugprone-random-generator-seed): the same order each time
@@ -86,7 +90,7 @@ TEST_CASE("An identity is that of the record that got it last", "[inode_records]
 TEST_CASE("A record without a handle is found by none", "[inode_records]") {
   InodeRecords records;
   InodeRecord record = record_of(1);
-  record.handle_hash = kNoHandleHash;
+  record.locator.handle_hash = kNoHandleHash;
   records.insert(record);
   CHECK(records.find_by_handle(kNoHandleHash).empty());
   records.set_handle_hash(*records.find(record.node), 9);
