@@ -34,6 +34,11 @@ constexpr std::array<std::pair<std::string_view, CacheMode>, 2> kCacheModes = {{
     {"auto", CacheMode::kAuto},
     {"never", CacheMode::kNever},
 }};
+constexpr std::array<std::pair<std::string_view, IoUringUse>, 3> kIoUringUses = {{
+    {"auto", IoUringUse::kAuto},
+    {"on", IoUringUse::kOn},
+    {"off", IoUringUse::kOff},
+}};
 constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
     {"error", "error"},
     {"warn", "warning"},
@@ -42,8 +47,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 5> kDaemonOptions = {"read-path", "cache", "threads",
-                                                            "max-mappings", "log-level"};
+constexpr std::array<std::string_view, 6> kDaemonOptions = {
+    "read-path", "cache", "threads", "io-uring", "max-mappings", "log-level"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -89,6 +94,8 @@ po::options_description visible_options() {
      "never: nothing, so that memory holds each page once")
     ("threads", po::value<std::string>()->value_name("N"),
      "threads that serve requests, at most: 1 to 256 (default 16)")
+    ("io-uring", po::value<std::string>()->value_name("USE"),
+     "whether requests come over io_uring: auto (default), on or off")
     ("max-mappings", po::value<std::string>()->value_name("N"),
      "files mapped at once, at most (default: half of vm.max_map_count)")
     ("log-level", po::value<std::string>()->value_name("LEVEL"),
@@ -226,6 +233,7 @@ Options to_options(const po::variables_map& values) {
   options.foreground = values.contains("foreground");
   with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
   with("cache", [&](auto& v) { options.cache = choose(kCacheModes, "cache", v); });
+  with("io-uring", [&](auto& v) { options.io_uring = choose(kIoUringUses, "io-uring", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
