@@ -131,7 +131,7 @@ class Mount {
   // What is being forgotten waits for requests that are under way; so they are answered until then.
   ~Mount() {
     if (session_) {
-      session_->serve_during([this] { stop_threads(); });
+      session_->finish([this] { stop_threads(); });
     } else {
       stop_threads();
     }
@@ -148,12 +148,13 @@ class Mount {
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
           "newer have them)");
     }
-    spdlog::info("mounted {} on {} (read path {}, cache {}{})", plan_.source, plan_.mountpoint,
-                 name_of(choice_.path), name_of(options_.cache.mode),
+    spdlog::info("mounted {} on {} (read path {}, cache {}, over {}{})", plan_.source,
+                 plan_.mountpoint, name_of(choice_.path), name_of(options_.cache.mode),
+                 session_->uses_io_uring() ? "io_uring" : "/dev/fuse",
                  plan_.is_read_only ? ", read-only" : "");
   }
 
-  Result<void> serve() { return session_->serve(options_.threads); }
+  Result<void> serve() { return session_->serve(); }
 
  private:
   Mount(const Options& options, MountPlan plan)
@@ -183,7 +184,9 @@ class Mount {
     }
     session_ = std::make_unique<Session>(std::move(*session));
     invalidator_.attach(session_->handle());
-    if (const auto mounted = session_->mount(plan_.mountpoint); !mounted) {
+    if (const auto mounted = session_->mount(
+            plan_.mountpoint, {.io_uring = options_.io_uring, .threads = options_.threads});
+        !mounted) {
       return std::unexpected(mounted.error());
     }
     backings_.attach(session_->device());

@@ -32,6 +32,11 @@ constexpr std::array<std::pair<std::string_view, std::optional<ReadPath>>, 4> kR
     {"mapped", ReadPath::kMapped},
     {"plain", ReadPath::kPlain},
 }};
+constexpr std::array<std::pair<std::string_view, IoUringUse>, 3> kIoUringUses = {{
+    {"auto", IoUringUse::kAuto},
+    {"on", IoUringUse::kOn},
+    {"off", IoUringUse::kOff},
+}};
 constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
     {"error", "error"},
     {"warn", "warning"},
@@ -40,8 +45,9 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 7> kDaemonOptions = {
-    "read-path", "cache", "attr-timeout", "entry-timeout", "threads", "max-mappings", "log-level"};
+constexpr std::array<std::string_view, 8> kDaemonOptions = {
+    "read-path", "cache",    "attr-timeout", "entry-timeout",
+    "threads",   "io-uring", "max-mappings", "log-level"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -92,6 +98,8 @@ po::options_description visible_options() {
      "keep names, and that there is no such name, for so long at most")
     ("threads", po::value<std::string>()->value_name("N"),
      "threads that serve requests, at most: 1 to 256 (default 16)")
+    ("io-uring", po::value<std::string>()->value_name("USE"),
+     "whether requests come over io_uring: auto (default), on or off")
     ("max-mappings", po::value<std::string>()->value_name("N"),
      "files mapped at once, at most (default: half of vm.max_map_count)")
     ("log-level", po::value<std::string>()->value_name("LEVEL"),
@@ -229,6 +237,7 @@ Options to_options(const po::variables_map& values) {
   options.foreground = values.contains("foreground");
   with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
   with("cache", [&](auto& v) { options.cache.mode = choose(kCacheModes, "cache", v); });
+  with("io-uring", [&](auto& v) { options.io_uring = choose(kIoUringUses, "io-uring", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",

@@ -10,6 +10,7 @@
 
 #include "cache_policy.h"
 #include "fs/types.h"
+#include "transport.h"
 
 namespace mmapdirfs {
 
@@ -26,6 +27,7 @@ struct Options {
   // Threads that serve requests at most. They are made as they are needed; sixteen keep a disk's
   // queue filled while the processors stay busy.
   unsigned threads = 16;
+  IoUringUse io_uring = IoUringUse::kAuto;
   // Files mapped at once; nothing: half of vm.max_map_count.
   std::optional<unsigned> max_mappings;
   // One of spdlog's names: error, warning, info, debug.

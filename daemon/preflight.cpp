@@ -144,8 +144,10 @@ std::expected<bool, StartError> is_mounted(const MountPlan& plan) {
     return false;
   }
   // Names and attributes of a dead mount stay in the kernel's cache for a while; this is never.
+  // ECONNABORTED: its daemon was just killed, and the kernel was still letting go of its rings.
   struct statfs ignored{};
-  if (::statfs(plan.mountpoint.c_str(), &ignored) != 0 && errno == ENOTCONN) {
+  if (::statfs(plan.mountpoint.c_str(), &ignored) != 0 &&
+      (errno == ENOTCONN || errno == ECONNABORTED)) {
     return refuse_dead_mount("mount point", plan.mountpoint);
   }
   if (entry->source != plan.source) {

@@ -57,10 +57,11 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
     return std::unexpected(Error::from_errno(EROFS, "open for writing"));
   }
   const auto kept = kept_inodes_.take(node, caller);
-  if (kept && has_no_name(kept->fd()->get()) && is_known_by_lost_name(node, caller)) {
+  const auto inode = open_inodes_.find(node);
+  const bool is_open = inode && !kept;
+  if (inode && has_no_name(inode->fd()->get()) && is_known_by_lost_name(node, is_open, caller)) {
     return std::unexpected(lost_name());
   }
-  const auto inode = open_inodes_.find(node);
   if (kernel_checks_permissions_ && only_reads && inode && inode->is_readable()) {
     return add_file(node, inode->fd(), flags, caller);
   }
@@ -72,7 +73,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!path_fd) {
     return std::unexpected(path_fd.error());
   }
-  if (!inode && has_no_name((*path_fd)->get()) && is_known_by_lost_name(node, caller)) {
+  if (!inode && has_no_name((*path_fd)->get()) && is_known_by_lost_name(node, false, caller)) {
     return std::unexpected(lost_name());
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
@@ -90,13 +91,18 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
 
 // The kernel may still know the node by a name that was taken away on the source. Told ESTALE, it
 // looks the name up anew: SQLite would take the journal that another process has just deleted for
-// one that a crash has left behind, and undo what that one had committed.
-bool FileSystem::is_known_by_lost_name(NodeId node, const Caller& caller) {
+// one that a crash has left behind, and undo what that one had committed. A file that is open can be
+// opened again without a name.
+bool FileSystem::is_known_by_lost_name(NodeId node, bool is_open, const Caller& caller) {
   const std::uint64_t named_at = inodes_.named_at(node);
-  if (named_at == 0 || lost_names_.asks_again(caller.thread, named_at)) {
+  if (named_at == 0) {
     return false;
   }
-  lost_names_.tell(caller.thread, inodes_.now());
+  const auto way = lost_names_.way_of(caller.thread, node, named_at);
+  if (way == LostNames::Way::kByName || (way == LostNames::Way::kByLink && is_open)) {
+    return false;
+  }
+  lost_names_.tell(caller.thread, node, inodes_.now());
   return true;
 }
 

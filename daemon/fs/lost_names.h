@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <unordered_map>
 
+#include "fs/types.h"
 #include "support/guarded.h"
 
 namespace mmapdirfs {
@@ -19,20 +20,31 @@ namespace mmapdirfs {
 // been replaced again in between. Any thread may call.
 class LostNames {
  public:
-  // Whether `thread` was told, and the node that it comes with now was found since then. Times are
-  // the inode table's (InodeTable::named_at).
-  bool asks_again(pid_t thread, std::uint64_t named_at) {
+  enum class Way {
+    kFirst,   // `thread` wasn't told
+    kByName,  // it was, and the node that it comes with now was found since then
+    kByLink,  // it was of this node, which it reaches without a name: /proc/PID/fd/N
+  };
+
+  // How `thread` comes to open `node`. Times are the inode table's (InodeTable::named_at).
+  Way way_of(pid_t thread, NodeId node, std::uint64_t named_at) {
     auto told = told_.lock();
     const auto found = told->find(thread);
-    return found != told->end() && named_at > found->second;
+    if (found == told->end()) {
+      return Way::kFirst;
+    }
+    if (named_at > found->second.time) {
+      return Way::kByName;
+    }
+    return found->second.node == node ? Way::kByLink : Way::kFirst;
   }
 
-  void tell(pid_t thread, std::uint64_t now) {
+  void tell(pid_t thread, NodeId node, std::uint64_t now) {
     auto told = told_.lock();
     if (told->size() >= kMax) {
       told->clear();  // threads that were killed before they asked again, but for a few
     }
-    told->insert_or_assign(thread, now);
+    told->insert_or_assign(thread, Told{.node = node, .time = now});
     count_ = told->size();
   }
 
@@ -47,10 +59,15 @@ class LostNames {
   }
 
  private:
+  struct Told {
+    NodeId node;
+    std::uint64_t time;
+  };
+
   static constexpr std::size_t kMax = 4096;
 
   std::atomic<std::size_t> count_ = 0;  // of told_
-  mmapdir::Guarded<std::unordered_map<pid_t, std::uint64_t>> told_;
+  mmapdir::Guarded<std::unordered_map<pid_t, Told>> told_;
 };
 
 }  // namespace mmapdirfs

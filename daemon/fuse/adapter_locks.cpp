@@ -8,6 +8,7 @@
 
 #include "fuse/adapter.h"
 #include "fuse/invalidator.h"
+#include "fuse/link.h"
 #include "fuse/request.h"
 
 namespace mmapdirfs {
@@ -60,7 +61,7 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
       request.req,
       [](fuse_req_t interrupted, void* number) {
         const auto wait_id = WaitId{reinterpret_cast<std::uintptr_t>(number)};
-        static_cast<Adapter*>(fuse_req_userdata(interrupted))->fs_.lock_waits().interrupt(wait_id);
+        adapter_of(interrupted).fs_.lock_waits().interrupt(wait_id);
       },
       // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer's place is all that libfuse has.
       reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)));

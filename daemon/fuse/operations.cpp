@@ -6,6 +6,7 @@
 #include <new>
 
 #include "fuse/adapter.h"
+#include "fuse/link.h"
 
 namespace mmapdirfs {
 namespace {
@@ -18,7 +19,7 @@ template <class... Args, void (Adapter::*Method)(fuse_req_t, Args...)>
 struct Operation<Method> {
   static void call(fuse_req_t req, Args... args) {
     try {
-      (static_cast<Adapter*>(fuse_req_userdata(req))->*Method)(req, args...);
+      (adapter_of(req).*Method)(req, args...);
     } catch (const std::bad_alloc&) {
       fuse_reply_err(req, ENOMEM);
     } catch (const std::exception& error) {
@@ -39,7 +40,7 @@ void refuse_change(fuse_req_t req, Args... /*args*/) {
 fuse_lowlevel_ops Adapter::operations(Access access) {
   fuse_lowlevel_ops ops{};
   ops.init = [](void* self, fuse_conn_info* connection) {
-    static_cast<Adapter*>(self)->init(*connection);
+    static_cast<Link*>(self)->adapter.init(*connection);
   };
   ops.lookup = Operation<&Adapter::lookup>::call;
   ops.forget = Operation<&Adapter::forget>::call;

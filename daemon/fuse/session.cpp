@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/session.h"
 
+#include <linux/fuse.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -30,6 +35,49 @@ void forward_log(fuse_log_level level, const char* format, va_list arguments) {
   } else {
     spdlog::debug("{}", line);
   }
+}
+
+// The kernel's offer of FUSE over io_uring, which libfuse shows only where it has it itself.
+bool offers_io_uring(const fuse_buf& init) {
+  fuse_init_in in{};
+  constexpr std::size_t kSize = sizeof(fuse_in_header) + sizeof in;
+  if (init.size < kSize) {
+    return false;  // the kernel is older than such offers
+  }
+  std::memcpy(&in, static_cast<const std::byte*>(init.mem) + sizeof(fuse_in_header), sizeof in);
+  return (in.flags2 & ring::kOverIoUring) != 0;
+}
+
+StartError no_io_uring(const std::string& reason) {
+  return StartError{"--io-uring=on can't be had: " + reason};
+}
+
+std::string why_not(const Error& error) {
+  switch (error.errnum()) {
+    case EPERM:
+      return error.message() +
+             "; allow it by sysctl kernel.io_uring_disabled=0 or, in a container, by its seccomp "
+             "profile";
+    case ENOTSUP:
+      return error.message() + "; libfuse has to be built with -Denable-custom-io=true";
+    default:
+      return error.message();
+  }
+}
+
+ssize_t send(int device, iovec* pieces, int count, void* link) {
+  const std::span message(pieces, static_cast<std::size_t>(count));
+  const auto& [adapter, rings, is_answering_init] = *static_cast<Link*>(link);
+  if (is_answering_init) {
+    rings->announce(message);
+  } else if (rings->answer(message)) {
+    return static_cast<const fuse_out_header*>(message.front().iov_base)->len;
+  }
+  return ::writev(device, pieces, count);
+}
+
+ssize_t receive(int device, void* buffer, std::size_t size, void* /*link*/) {
+  return ::read(device, buffer, size);
 }
 
 std::string escape_commas(std::string_view option) {
@@ -77,12 +125,13 @@ std::expected<Session, StartError> Session::create(Adapter& adapter,
     return std::unexpected(StartError{"prepare the mount options: out of memory"});
   }
   const fuse_lowlevel_ops operations = Adapter::operations(adapter.granted_access());
+  auto link = std::make_unique<Link>(adapter);
   fuse_session* session =
-      fuse_session_new(&arguments.args, &operations, sizeof operations, &adapter);
+      fuse_session_new(&arguments.args, &operations, sizeof operations, link.get());
   if (session == nullptr) {
     return std::unexpected(StartError{"libfuse refused the mount options"});
   }
-  return Session(session);
+  return Session(std::move(link), session);
 }
 
 Session::~Session() {
@@ -92,7 +141,9 @@ Session::~Session() {
   }
 }
 
-std::expected<void, StartError> Session::mount(const std::string& mountpoint) {
+std::expected<void, StartError> Session::mount(const std::string& mountpoint,
+                                               const Serving& serving) {
+  serving_ = serving;
   if (fuse_set_signal_handlers(session_.get()) != 0) {
     return std::unexpected(StartError{"set up the signal handlers: failed"});
   }
@@ -116,13 +167,26 @@ std::expected<void, StartError> Session::answer_init() {
                                       (received < 0 ? std::generic_category().message(-received)
                                                     : "the mount was taken away at once")});
   }
+  if (auto chosen = choose_transport(request.buffer); !chosen) {
+    return chosen;
+  }
+  link_->is_answering_init = true;
   fuse_session_process_buf(session_.get(), &request.buffer);
+  link_->is_answering_init = false;
   if (fuse_session_exited(session_.get()) != 0) {
     return std::unexpected(StartError{"the kernel and libfuse have no FUSE protocol in common"});
   }
   return {};
 }
 
+void Session::finish(const std::function<void()>& work) {
+  serve_during(work);
+  if (uses_io_uring()) {
+    link_->rings->stop();
+  }
+}
+
+// The rings' threads go on by themselves.
 void Session::serve_during(const std::function<void()>& work) {
   const UniqueFd done(::eventfd(0, EFD_CLOEXEC));
   if (!done) {
@@ -147,14 +211,61 @@ void Session::serve_during(const std::function<void()>& work) {
   worker.join();
 }
 
-Result<void> Session::serve(unsigned threads) {
+std::expected<void, StartError> Session::choose_transport(const fuse_buf& init) {
+  const bool must = serving_.io_uring == IoUringUse::kOn;
+  if (serving_.io_uring == IoUringUse::kOff) {
+    return {};
+  }
+  if (!offers_io_uring(init)) {
+    return must ? std::unexpected(no_io_uring(
+                      "the kernel doesn't offer it; Linux 6.14 and newer do after 'echo 1 > "
+                      "/sys/module/fuse/parameters/enable_uring', by root before the mount"))
+                : std::expected<void, StartError>();
+  }
+  const auto taken = take_rings();
+  if (!taken && must) {
+    return std::unexpected(no_io_uring(why_not(taken.error())));
+  }
+  if (!taken) {
+    spdlog::info("FUSE over io_uring can't be had: {}", why_not(taken.error()));
+  }
+  return {};
+}
+
+Result<void> Session::take_rings() {
+  const auto processors = Processors::of_this_machine();
+  if (!processors) {
+    return std::unexpected(processors.error());
+  }
+  auto rings = Rings::create(session_.get(), *processors, serving_.threads);
+  if (!rings) {
+    return std::unexpected(rings.error());
+  }
+  fuse_custom_io io{};
+  io.writev = send;
+  io.read = receive;
+  if (const int result =
+          fuse_session_custom_io(session_.get(), &io, sizeof io, fuse_session_fd(session_.get()));
+      result < 0) {
+    return std::unexpected(Error::from_errno(-result, "take over libfuse's writes"));
+  }
+  link_->rings = std::move(*rings);
+  return {};
+}
+
+Result<void> Session::serve() {
   const std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(
       fuse_loop_cfg_create(), fuse_loop_cfg_destroy);
   if (!config) {
     return std::unexpected(Error::from_errno(ENOMEM, "prepare to serve"));
   }
-  fuse_loop_cfg_set_max_threads(config.get(), threads);
-  fuse_loop_cfg_set_idle_threads(config.get(), threads);
+  fuse_loop_cfg_set_max_threads(config.get(), serving_.threads);
+  fuse_loop_cfg_set_idle_threads(config.get(), serving_.threads);
+  if (uses_io_uring()) {
+    if (auto started = link_->rings->start(); !started) {
+      return started;
+    }
+  }
   const int result = fuse_session_loop_mt(session_.get(), config.get());
   // A positive result is the signal that ended the loop.
   if (result < 0) {

@@ -5,12 +5,20 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "fuse/adapter.h"
+#include "fuse/link.h"
 #include "start_error.h"
+#include "transport.h"
 
 namespace mmapdirfs {
+
+// How requests are served.
+struct Serving {
+  IoUringUse io_uring = IoUringUse::kAuto;
+  unsigned threads = 1;  // at most; over io_uring at least two for each processor
+};
 
 // A mount and its connection to the kernel. Unmounts and disconnects when it goes, whatever
 // happened. A resource type; one at a time in a process, since libfuse's signal handlers are.
@@ -30,15 +38,17 @@ class Session {
   // Mounts and answers the kernel's INIT; afterwards the adapter knows the kernel's features, and
   // no other request was served yet. libfuse and fusermount3 give no errno: they log the cause
   // themselves, before this returns.
-  std::expected<void, StartError> mount(const std::string& mountpoint);
+  std::expected<void, StartError> mount(const std::string& mountpoint, const Serving& serving);
 
-  // Serves requests with up to `threads` threads until the mount is taken away or a SIGINT,
-  // SIGTERM or SIGHUP arrives.
-  Result<void> serve(unsigned threads);
+  // Whether requests come over io_uring. Known once it is mounted.
+  bool uses_io_uring() const { return link_->rings != nullptr; }
 
-  // Runs `work` in a thread of its own, and goes on answering requests until it is done: what the
-  // kernel is asked to forget waits for some of them.
-  void serve_during(const std::function<void()>& work);
+  // Serves requests until the mount is taken away or a SIGINT, SIGTERM or SIGHUP arrives.
+  Result<void> serve();
+
+  // Runs `work`, the last of its users, in a thread of its own, and goes on answering requests until
+  // it is done: what the kernel is asked to forget waits for some of them.
+  void finish(const std::function<void()>& work);
 
   // Borrowed, like what follows.
   fuse_session* handle() const { return session_.get(); }
@@ -51,10 +61,16 @@ class Session {
     void operator()(fuse_session* session) const { fuse_session_destroy(session); }
   };
 
-  explicit Session(fuse_session* session) : session_(session) {}
+  Session(std::unique_ptr<Link> link, fuse_session* session)
+      : link_(std::move(link)), session_(session) {}
   std::expected<void, StartError> answer_init();
+  std::expected<void, StartError> choose_transport(const fuse_buf& init);
+  Result<void> take_rings();
+  void serve_during(const std::function<void()>& work);
 
+  std::unique_ptr<Link> link_;  // borrowed by libfuse
   std::unique_ptr<fuse_session, Destroy> session_;
+  Serving serving_;
 };
 
 }  // namespace mmapdirfs

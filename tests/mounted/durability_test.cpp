@@ -91,7 +91,9 @@ std::vector<Served> served_requests(const std::vector<TracedCall>& calls) {
 }
 
 struct Watched {
-  explicit Watched(const ReadPath& path) : mount(source.path(), {.options = path}) {}
+  // strace sees the requests that are read from /dev/fuse.
+  explicit Watched(const ReadPath& path)
+      : mount(source.path(), {.options = with_option(path, "--io-uring=off")}) {}
 
   // Whether a request of that kind was served by a call of that name on that file, which had
   // succeeded when the answer, success, was given.

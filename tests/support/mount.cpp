@@ -79,6 +79,9 @@ Process Mount::start(const std::filesystem::path& source) const {
   // A file, since a pipe would have to be emptied by a thread, and a test that forks wants none.
   const UniqueFd log = open_fd(log_, O_WRONLY | O_CREAT | O_APPEND);
   std::vector<std::string> command{daemon_program(), "-f"};
+  if (const auto options = environment("MMAPDIRFS_TEST_OPTIONS")) {
+    command.push_back("-o" + *options);
+  }
   command.insert(command.end(), setup_.options.begin(), setup_.options.end());
   command.push_back(source);
   command.push_back(root_);

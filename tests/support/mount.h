@@ -29,6 +29,9 @@ struct MountSetup {
 // A directory mounted by a daemon of its own, which stays in front. A resource type: whatever
 // happens in the test, the mount is taken away and the daemon ended.
 //
+// Each daemon is given the mount options in $MMAPDIRFS_TEST_OPTIONS besides the test's own, so that
+// all tests can be run over /dev/fuse ("io-uring=off"), or over io_uring.
+//
 // The constructor returns once the daemon says that it has mounted and throws, with the daemon's
 // log, if it doesn't. Its options are shown with each assertion that fails meanwhile.
 class Mount {

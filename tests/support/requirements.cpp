@@ -57,6 +57,13 @@ bool kernel_configured_without(const std::string& option) {
   return false;
 }
 
+std::string read_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
 bool is_set_user_id_program(const char* path) {
   struct stat found{};
   return ::stat(path, &found) == 0 && (found.st_mode & S_ISUID) != 0 && found.st_uid == 0;
@@ -113,6 +120,13 @@ void require_passthrough() {
   require(kernel_version() >= std::pair(6, 9), "passthrough needs Linux 6.9");
   require(!kernel_configured_without("CONFIG_FUSE_PASSTHROUGH"),
           "this kernel is built without CONFIG_FUSE_PASSTHROUGH");
+}
+
+void require_io_uring() {
+  require(::geteuid() == 0, "allowing io_uring in the fuse module needs root");
+  const char* const parameter = "/sys/module/fuse/parameters/enable_uring";
+  std::ofstream(parameter) << "1";
+  require(read_line(parameter) == "Y", "FUSE over io_uring needs Linux 6.14");
 }
 
 void require_strace() {

@@ -92,6 +92,10 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
   CHECK(parse({"--threads", "256"}).threads == 256);
   CHECK(parse({"--max-mappings=1"}).max_mappings == 1U);
   CHECK(parse({"--max-mappings=1073741824"}).max_mappings == 1073741824U);
+  CHECK(parse({}).io_uring == IoUringUse::kAuto);
+  CHECK(parse({"--io-uring=auto"}).io_uring == IoUringUse::kAuto);
+  CHECK(parse({"--io-uring=on"}).io_uring == IoUringUse::kOn);
+  CHECK(parse({"-oio-uring=off"}).io_uring == IoUringUse::kOff);
   CHECK(parse({"--log-level=warn"}).log_level == "warning");
   CHECK(parse({"--log-level=error"}).log_level == "error");
   CHECK(parse({"--log-level=debug"}).log_level == "debug");
@@ -185,6 +189,7 @@ TEST_CASE("A value that isn't allowed is refused with those that are", "[command
   check_says(refusal({"--cache=ever"}), {"--cache=ever", "auto", "never", "always"});
   check_says(refusal({"--attr-timeout=-1"}), {"--attr-timeout=-1", "0"});
   check_says(refusal({"--cache=never", "--entry-timeout=5"}), {"--cache=never", "--entry-timeout"});
+  check_says(refusal({"--io-uring=yes"}), {"--io-uring=yes", "auto", "on", "off"});
   check_says(refusal({"--log-level=loud"}), {"--log-level=loud", "error", "warn", "info", "debug"});
 }
 
