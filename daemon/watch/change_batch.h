@@ -33,6 +33,7 @@ class ChangeBatch {
   struct Directory {
     std::set<std::string> names;
     std::map<std::string, bool> files;  // changed in themselves; true: in their bytes
+    bool has_changed = false;           // the directory in itself
   };
 
   std::map<std::string, Directory> directories_;

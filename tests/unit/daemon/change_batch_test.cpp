@@ -183,6 +183,20 @@ TEST_CASE("A file that the kernel doesn't know is forgotten again after the wait
               call("attributes", world.file)});
 }
 
+// Its lookup is one in the directory above.
+TEST_CASE("A directory that the kernel doesn't know is forgotten again after the wait",
+          "[change_batch]") {
+  World world;
+  world.cache.unknown.insert(world.directory);
+  const Calls looked_up_again{call("attributes", world.directory), call("wait", kRootNode),
+                              call("attributes", world.directory)};
+  CHECK(world.calls_after([&] { ::chmod((world.fixture / "directory").c_str(), 0700); }) ==
+        looked_up_again);
+  const auto calls =
+      world.calls_after([&] { std::filesystem::remove(world.fixture / "directory/inner"); });
+  CHECK(Calls(calls.begin(), calls.begin() + 3) == looked_up_again);
+}
+
 TEST_CASE("However many strangers change, the lookups are waited for once", "[change_batch]") {
   World world;
   const auto calls = world.calls_after([&] {
