@@ -80,6 +80,7 @@ void ChangeBatch::add(const Change& change) {
   if (change.is_own) {
     return;
   }
+  may_have_replaced_ = may_have_replaced_ || (!is_directory && (change.mask & FAN_MOVED_TO) != 0);
   Directory& directory = directories_[change.directory];
   if ((change.mask & kNameChanges) != 0) {
     directory.names.insert(change.name);
@@ -118,6 +119,12 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
   for (const auto& [file, has_come] : moves_) {
     for (const NodeId node : fs.nodes_of(file)) {
       fs.note_move(node, has_come);
+    }
+  }
+  // No report tells which file lost its name to another. Whoever has it open counts its links.
+  if (may_have_replaced_) {
+    for (const NodeId node : fs.nameless_nodes()) {
+      cache.forget_attributes(node);
     }
   }
   for (const NodeId node : stale_pages) {

@@ -38,6 +38,7 @@ class ChangeBatch {
 
   std::map<std::string, Directory> directories_;
   std::map<std::string, bool> moves_;  // true: has come into a watched directory; false: has left
+  bool may_have_replaced_ = false;     // a file by one that took its name
   bool has_overflowed_ = false;
 };
 

@@ -165,6 +165,23 @@ TEST_CASE("For a rename both names are forgotten, in both directories", "[change
   CHECK(has(calls, call("attributes", world.file)));
 }
 
+// No report names it.
+TEST_CASE("A file that lost its name to another is forgotten where it is open", "[change_batch]") {
+  World world;
+  const auto replace = [&] {
+    write_file(world.fixture / "directory/new", "new");
+    std::filesystem::rename(world.fixture / "directory/new", world.fixture / "file");
+  };
+  SECTION("open") {
+    const auto opened = world.fixture.open(world.file);
+    CHECK(has(world.calls_after(replace), call("attributes", world.file)));
+    world.fixture.fs().release(opened.handle);
+  }
+  SECTION("not open") {
+    CHECK_FALSE(has(world.calls_after(replace), call("attributes", world.file)));
+  }
+}
+
 // A lookup may be under way that has asked the source before the change, and answers after it.
 TEST_CASE("A file that nobody knows is forgotten once the directory's lookups are through",
           "[change_batch]") {
