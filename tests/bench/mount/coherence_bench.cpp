@@ -173,7 +173,7 @@ Seen write_under_mapping(const Place& place) {
   const std::shared_ptr<const volatile char> bytes(
       static_cast<const volatile char*>(mapped),
       [mapped](const volatile char*) { ::munmap(mapped, kFileSize); });
-  (void)*bytes;
+  [[maybe_unused]] const char before = *bytes;  // so that the page is there
   write_whole(place.there, place.letter());
   return [bytes, letter = place.letter()] { return *bytes == letter; };
 }
@@ -200,6 +200,10 @@ constexpr std::array kKinds{
 
 std::string name_of(unsigned file) { return fmt::format("d{}/f{}", file % 10, file); }
 
+unsigned some_file(std::mt19937& random) {
+  return std::uniform_int_distribution<unsigned>(0, kFiles - 1)(random);
+}
+
 void make_tree(const Path& source) {
   for (unsigned i = 0; i < kFiles; ++i) {
     std::filesystem::create_directories((source / name_of(i)).parent_path());
@@ -211,7 +215,7 @@ void read_until(const std::atomic<bool>& stop, const Path& mount, unsigned seed)
   std::mt19937 random(seed);
   std::array<char, kFileSize> bytes{};
   while (!stop) {
-    const Path path = mount / name_of(random() % kFiles);
+    const Path path = mount / name_of(some_file(random));
     struct stat found{};
     ::lstat(path.c_str(), &found);
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -253,7 +257,7 @@ void run(const Path& source, const Path& mount, unsigned changes, unsigned reade
   try {
     for (unsigned i = 0; i < changes; ++i) {
       const Kind& kind = kKinds[random() % kKinds.size()];
-      const std::string name = name_of(random() % kFiles);
+      const std::string name = name_of(some_file(random));
       const double took =
           measure(kind, {.there = source / name, .here = mount / name, .number = i});
       by_kind[kind.name].push_back(took);
