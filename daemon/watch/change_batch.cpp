@@ -11,7 +11,8 @@ namespace mmapdirfs {
 namespace {
 
 constexpr std::uint64_t kNameChanges = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO;
-constexpr std::uint64_t kByteChanges = FAN_MODIFY | FAN_CLOSE_WRITE;
+// A file that comes may have been written where nobody watched it.
+constexpr std::uint64_t kByteChanges = FAN_MODIFY | FAN_CLOSE_WRITE | FAN_MOVED_TO;
 
 // What changed in itself in one directory: files, and the directory.
 class ChangedFiles {

@@ -91,6 +91,13 @@ void move_out(const Path& source) {
   std::filesystem::rename(source / "directory/inner", source / "elsewhere/deep/inner");
 }
 
+// Nobody tells what happens to it there.
+void rewrite_elsewhere(const Path& source) {
+  std::filesystem::rename(source / "file", source / "elsewhere/deep/file");
+  write_at(open_fd(source / "elsewhere/deep/file", O_WRONLY).get(), pattern(kFileSize, 5), 0);
+  std::filesystem::rename(source / "elsewhere/deep/file", source / "file");
+}
+
 void add_link(const Path& source) {
   std::filesystem::create_hard_link(source / "file", source / "absent");
 }
@@ -150,6 +157,10 @@ const std::vector<SourceChange>& source_changes() {
       {.name = "bytes are written by a mapping",
        .make = write_by_mapping,
        .kept = attributes,
+       .kept_with_pages = bytes},
+      {.name = "bytes are written elsewhere",
+       .make = rewrite_elsewhere,
+       .kept = {"fstat", "stat .", "stat file"},
        .kept_with_pages = bytes},
       {.name = "a file in a subdirectory is rewritten",
        .make = change_in_subdirectory,

@@ -98,15 +98,16 @@ std::string Viewer::mapped_bytes() const {
   return fmt::format("{:x}", std::hash<std::string>{}(bytes));
 }
 
-// A passthrough file's attributes are asked for anew once it was read.
+// A passthrough file's attributes are asked for anew once it was read; and who reads a file in
+// another way has its pages dropped if its attributes turn out to have changed.
 View Viewer::look() const {
   View view = look_at_attributes();
+  view["mapping"] = mapped_bytes();
   view["list ."] = list_answer(root_);
   view["list directory"] = list_answer(root_ / "directory");
   view["readlink link"] = readlink_answer(root_ / "link");
   view["xattr file"] = xattr_answer(root_ / "file", "user.note");
   view["pread"] = pread_answer(file_.get());
-  view["mapping"] = mapped_bytes();
   for (const char* name : {"file", "absent", "directory/inner", "moved/inner"}) {
     view[fmt::format("read {}", name)] = whole_answer(root_ / name);
   }

@@ -34,11 +34,10 @@ class Viewer {
   ~Viewer();
 
   View look() const;
-  View look_at_attributes() const;  // only "stat", "fstat" and "acl"
+  std::string mapped_bytes() const;  // the answer to "mapping"
+  View look_at_attributes() const;   // only "stat", "fstat" and "acl"
 
  private:
-  std::string mapped_bytes() const;
-
   std::filesystem::path root_;
   UniqueFd file_;
   void* mapping_;
