@@ -166,6 +166,9 @@ class Mount {
     config.owns_source = options_.cache.mode == CacheMode::kAlways;
     config.checks_versions = options_.cache.mode == CacheMode::kAuto;
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
+    if (opens_without_message(options_, plan_)) {
+      config.kept_inodes = 0;  // the adapter keeps handles
+    }
     return config;
   }
 

@@ -109,6 +109,10 @@ class FileSystem {
   // Those that the kernel knows, and maybe others, by the handle that a report names.
   std::vector<NodeId> nodes_of(std::string_view handle) const { return inodes_.find(handle); }
   std::vector<NodeId> known_nodes() const { return inodes_.nodes(); }
+  // Where a lookup of the node may be under way; kNoNode for one that isn't known.
+  NodeId parent_of(NodeId node) const { return inodes_.parent_of(node); }
+  // Those of open files whose last name is gone.
+  std::vector<NodeId> nameless_nodes() const;
   // The file, no directory, was moved on the source: into a directory that is watched, or away.
   void note_move(NodeId file, bool is_watched) { inodes_.set_watched(file, is_watched); }
   // See SourceWatch; at once where nothing is watched.

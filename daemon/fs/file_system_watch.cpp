@@ -75,6 +75,17 @@ void FileSystem::unwatch_directory(NodeId node, const SourceIdentity& identity) 
   watched->erase(found);
 }
 
+std::vector<NodeId> FileSystem::nameless_nodes() const {
+  std::vector<NodeId> nodes;
+  for (const auto& [node, fd] : open_inodes_.descriptors()) {
+    const auto attributes = Source::attributes(fd->get());
+    if (attributes && attributes->stx_nlink == 0) {
+      nodes.push_back(node);
+    }
+  }
+  return nodes;
+}
+
 void FileSystem::catch_up(std::function<void()> done) {
   if (watch_ == nullptr) {
     return done();

@@ -306,6 +306,12 @@ std::vector<NodeId> InodeTable::find(std::string_view handle) const {
   return state_.lock()->inodes.find_by_handle(hash);
 }
 
+NodeId InodeTable::parent_of(NodeId node) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known == nullptr ? kNoNode : known->parent;
+}
+
 bool InodeTable::is_watched(NodeId node) const {
   auto state = state_.lock();
   const InodeRecord* known = state->inodes.find(node);

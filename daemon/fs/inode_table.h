@@ -66,6 +66,9 @@ class InodeTable {
   // none where the source has no handles. Now and then one of another file is among them.
   std::vector<NodeId> find(std::string_view handle) const;
 
+  // The directory in which the node was last looked up; kNoNode for one that isn't known.
+  NodeId parent_of(NodeId node) const;
+
   // Whether changes of this inode on the source will be told of: false at first and for a node that
   // isn't known. The table only remembers it; a lookup answers it beside the node.
   bool is_watched(NodeId node) const;

@@ -81,6 +81,18 @@ std::shared_ptr<OpenInode> OpenInodes::find(NodeId node) const {
   return found == inodes->end() ? nullptr : found->second.lock();
 }
 
+std::vector<std::pair<NodeId, SharedFd>> OpenInodes::descriptors() const {
+  std::vector<std::pair<NodeId, SharedFd>> found;
+  auto inodes = inodes_.lock();
+  found.reserve(inodes->size());
+  for (const auto& [node, inode] : *inodes) {
+    if (const auto open = inode.lock()) {
+      found.emplace_back(node, open->fd());
+    }
+  }
+  return found;
+}
+
 void OpenInodes::prune(NodeId node) {
   auto inodes = inodes_.lock();
   const auto found = inodes->find(node);

@@ -110,6 +110,9 @@ class OpenInodes {
   // Null where `node` isn't open.
   std::shared_ptr<OpenInode> find(NodeId node) const;
 
+  // The descriptors of all of them.
+  std::vector<std::pair<NodeId, SharedFd>> descriptors() const;
+
   // Forgets `node` if its last handle is gone. Call after dropping a handle.
   void prune(NodeId node);
 

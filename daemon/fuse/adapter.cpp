@@ -72,16 +72,17 @@ void Adapter::reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>
   }
 }
 
+// A node's handle goes first: with the node, the file system lets go of what it has kept of it.
 void Adapter::forget(fuse_req_t req, fuse_ino_t node, std::uint64_t count) {
-  fs_.forget(node_of(node), count);
   node_handles_.drop(node_of(node));
+  fs_.forget(node_of(node), count);
   fuse_reply_none(req);
 }
 
 void Adapter::forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
   for (const auto& each : std::span(forgets, count)) {
-    fs_.forget(node_of(each.ino), each.nlookup);
     node_handles_.drop(node_of(each.ino));
+    fs_.forget(node_of(each.ino), each.nlookup);
   }
   fuse_reply_none(req);
 }

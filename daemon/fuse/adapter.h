@@ -153,7 +153,7 @@ class Adapter {
   const Negotiation negotiation_;
   KernelFeatures features_;  // written by INIT, before any other request
 
-  static constexpr std::size_t kNodeHandles = 256;  // of files, and of directories
+  static constexpr std::size_t kNodeHandles = 192;  // of files, and of directories
   NodeHandles node_handles_;
 };
 

@@ -11,9 +11,10 @@ namespace mmapdirfs {
 namespace {
 
 constexpr std::uint64_t kNameChanges = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO;
-constexpr std::uint64_t kByteChanges = FAN_MODIFY | FAN_CLOSE_WRITE;
+// A file that comes may have been written where nobody watched it.
+constexpr std::uint64_t kByteChanges = FAN_MODIFY | FAN_CLOSE_WRITE | FAN_MOVED_TO;
 
-// The files of one directory that changed in themselves.
+// What changed in itself in one directory: files, and the directory.
 class ChangedFiles {
  public:
   ChangedFiles(FileSystem& fs, KernelCache& cache, const std::vector<NodeId>& directory)
@@ -29,6 +30,16 @@ class ChangedFiles {
     if (bytes) {
       const auto nodes = fs_.nodes_of(file);
       stale_pages.insert(nodes.begin(), nodes.end());
+    }
+  }
+
+  // The directory, whose own lookup is one in the directory above.
+  void forget_directory() {
+    for (const NodeId node : directory_) {
+      if (!cache_.forget_attributes(node)) {
+        cache_.wait_for_lookups(fs_.parent_of(node));
+        cache_.forget_attributes(node);
+      }
     }
   }
 
@@ -70,13 +81,18 @@ void ChangeBatch::add(const Change& change) {
   if (change.is_own) {
     return;
   }
+  may_have_replaced_ = may_have_replaced_ || (!is_directory && (change.mask & FAN_MOVED_TO) != 0);
   Directory& directory = directories_[change.directory];
   if ((change.mask & kNameChanges) != 0) {
     directory.names.insert(change.name);
+    directory.has_changed = true;
   }
-  const std::string& changed = change.name == "." ? change.directory : change.target;
-  bool& bytes = directory.files[changed];
-  bytes = bytes || (change.mask & kByteChanges) != 0;
+  if (change.name == ".") {
+    directory.has_changed = true;
+  } else {
+    bool& bytes = directory.files[change.target];
+    bytes = bytes || (change.mask & kByteChanges) != 0;
+  }
 }
 
 // Attributes before names: who finds a file under its new name must not be told its old size.
@@ -85,6 +101,9 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
   for (const auto& [handle, changes] : directories_) {
     const auto nodes = fs.nodes_of(handle);
     ChangedFiles files(fs, cache, nodes);
+    if (changes.has_changed) {
+      files.forget_directory();
+    }
     for (const auto& [file, bytes] : changes.files) {
       files.forget(file, bytes, stale_pages);
     }
@@ -101,6 +120,12 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
   for (const auto& [file, has_come] : moves_) {
     for (const NodeId node : fs.nodes_of(file)) {
       fs.note_move(node, has_come);
+    }
+  }
+  // No report tells which file lost its name to another. Whoever has it open counts its links.
+  if (may_have_replaced_) {
+    for (const NodeId node : fs.nameless_nodes()) {
+      cache.forget_attributes(node);
     }
   }
   for (const NodeId node : stale_pages) {

@@ -33,10 +33,12 @@ class ChangeBatch {
   struct Directory {
     std::set<std::string> names;
     std::map<std::string, bool> files;  // changed in themselves; true: in their bytes
+    bool has_changed = false;           // the directory in itself
   };
 
   std::map<std::string, Directory> directories_;
   std::map<std::string, bool> moves_;  // true: has come into a watched directory; false: has left
+  bool may_have_replaced_ = false;     // a file by one that took its name
   bool has_overflowed_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
@@ -79,8 +80,10 @@ Process Mount::start(const std::filesystem::path& source) const {
   // A file, since a pipe would have to be emptied by a thread, and a test that forks wants none.
   const UniqueFd log = open_fd(log_, O_WRONLY | O_CREAT | O_APPEND);
   std::vector<std::string> command{daemon_program(), "-f"};
-  if (const auto options = environment("MMAPDIRFS_TEST_OPTIONS")) {
-    command.push_back("-o" + *options);
+  const bool names_transport = std::ranges::any_of(
+      setup_.options, [](const auto& option) { return option.starts_with("--io-uring"); });
+  if (!names_transport) {
+    command.push_back("--io-uring=" + environment("MMAPDIRFS_TEST_IO_URING").value_or("off"));
   }
   command.insert(command.end(), setup_.options.begin(), setup_.options.end());
   command.push_back(source);

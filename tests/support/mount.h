@@ -29,8 +29,8 @@ struct MountSetup {
 // A directory mounted by a daemon of its own, which stays in front. A resource type: whatever
 // happens in the test, the mount is taken away and the daemon ended.
 //
-// Each daemon is given the mount options in $MMAPDIRFS_TEST_OPTIONS besides the test's own, so that
-// all tests can be run over /dev/fuse ("io-uring=off"), or over io_uring.
+// Requests come through /dev/fuse, whatever the machine allows, unless the test's options say
+// otherwise; with MMAPDIRFS_TEST_IO_URING=on in the environment all tests are run over io_uring.
 //
 // The constructor returns once the daemon says that it has mounted and throws, with the daemon's
 // log, if it doesn't. Its options are shown with each assertion that fails meanwhile.
