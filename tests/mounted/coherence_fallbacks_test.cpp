@@ -74,7 +74,7 @@ void check_seen_in_time(const Path& mount, const Path& source) {
 }
 
 TEST_CASE("Beyond the limit of watches changes are seen a second later, and the log says so once",
-          "[coherence]") {
+          "[coherence][sysctl]") {
   constexpr int kDirectories = 8;
   const TemporaryDirectory source;
   for (int i = 0; i < kDirectories; ++i) {
@@ -113,7 +113,7 @@ TEST_CASE("On a source that isn't this kernel's alone changes are seen a second 
   CHECK(count_of(mount.log(), "can't be watched") == 1);
 }
 
-TEST_CASE("Where reports were lost everything is looked up anew", "[coherence]") {
+TEST_CASE("Where reports were lost everything is looked up anew", "[coherence][sysctl]") {
   constexpr unsigned kQueue = 16;
   constexpr unsigned kFiles = 200;
   const TemporaryDirectory source;
