@@ -23,7 +23,7 @@ namespace {
 
 using Path = std::filesystem::path;
 
-const std::vector<std::string> kOptions{"--read-path=mapped", "--cache=auto"};
+std::vector<std::string> mapped() { return {"--read-path=mapped", "--cache=auto"}; }
 
 // A limit of the whole machine's, changed for as long as the object lives. A resource type.
 class Sysctl {
@@ -74,14 +74,14 @@ void check_seen_in_time(const Path& mount, const Path& source) {
 }
 
 TEST_CASE("Beyond the limit of watches changes are seen a second later, and the log says so once",
-          "[coherence]") {
+          "[coherence][sysctl]") {
   constexpr int kDirectories = 8;
   const TemporaryDirectory source;
   for (int i = 0; i < kDirectories; ++i) {
     std::filesystem::create_directory(source / std::to_string(i));
     write_file(source / fmt::format("{}/file", i), "bytes");
   }
-  const Mount mount(source.path(), {.options = kOptions});
+  const Mount mount(source.path(), {.options = mapped()});
   {
     // There is the root's watch already, and maybe others of this user's.
     const Sysctl limit("max_user_marks", 1);
@@ -106,14 +106,14 @@ TEST_CASE("On a source that isn't this kernel's alone changes are seen a second 
   write_file(source / "directory/file", "bytes");
   // A FUSE mount below, which itself shows the source at once.
   const Mount below(source.path(), {.options = {"--read-path=mapped", "--cache=never"}});
-  const Mount mount(below.root(), {.options = kOptions});
+  const Mount mount(below.root(), {.options = mapped()});
   check_seen_in_time(mount.root(), source.path());
   check_seen_in_time(mount / "directory", source / "directory");
   CAPTURE(mount.log());
   CHECK(count_of(mount.log(), "can't be watched") == 1);
 }
 
-TEST_CASE("Where reports were lost everything is looked up anew", "[coherence]") {
+TEST_CASE("Where reports were lost everything is looked up anew", "[coherence][sysctl]") {
   constexpr unsigned kQueue = 16;
   constexpr unsigned kFiles = 200;
   const TemporaryDirectory source;
@@ -125,7 +125,7 @@ TEST_CASE("Where reports were lost everything is looked up anew", "[coherence]")
   std::optional<Mount> mount;
   {
     const Sysctl queue("max_queued_events", kQueue);
-    mount.emplace(source.path(), MountSetup{.options = kOptions});
+    mount.emplace(source.path(), MountSetup{.options = mapped()});
   }
   const auto shows = [&](unsigned i) -> std::string {
     const Path path = *mount / name(i);

@@ -45,7 +45,7 @@ struct TwoViews {
     here.look();
     before = here.look();
     here.look_at_attributes();
-    REQUIRE(differences(before, there.look()).empty());
+    check_equal(before, there.look());
   }
 
   const std::filesystem::path& made() const {
@@ -82,7 +82,7 @@ std::vector<std::string> kept_of(const SourceChange& change, const ReadPath& pat
 
 // What is kept is kept for an hour, so whatever is seen in time was told to the kernel.
 TEST_CASE("Each kind of change on the source is seen through the mount", "[coherence]") {
-  TwoViews views(with_option(each_way_of_reading(), "--cache=auto"));
+  const TwoViews views(with_option(each_way_of_reading(), "--cache=auto"));
   const SourceChange& change = each_source_change();
   INFO(change.name);
   change.make(views.source.path());
@@ -90,14 +90,14 @@ TEST_CASE("Each kind of change on the source is seen through the mount", "[coher
   // The mapping alone at first: reads in other ways drop pages whose file has changed.
   CHECK(eventually([&] { return views.here.mapped_bytes() == expected.at("mapping"); }));
   eventually([&] { return views.here.look() == expected; });
-  CHECK(differences(views.here.look(), expected) == "");
+  check_equal(views.here.look(), expected);
 }
 
 // The proof that the kernel has to be told: it is asked for nothing that it keeps.
 TEST_CASE("With --cache=always a change on the source isn't seen where the kernel keeps the answer",
           "[coherence]") {
   const ReadPath path = each_way_of_reading();
-  TwoViews views(with_option(path, "--cache=always"));
+  const TwoViews views(with_option(path, "--cache=always"));
   const SourceChange& change = each_source_change();
   INFO(change.name);
   change.make(views.source.path());
@@ -105,11 +105,11 @@ TEST_CASE("With --cache=always a change on the source isn't seen where the kerne
 }
 
 TEST_CASE("With --cache=never each kind of change on the source is seen at once", "[coherence]") {
-  TwoViews views(with_option(each_way_of_reading(), "--cache=never"));
+  const TwoViews views(with_option(each_way_of_reading(), "--cache=never"));
   const SourceChange& change = each_source_change();
   INFO(change.name);
   change.make(views.source.path());
-  CHECK(differences(views.here.look(), views.there.look()) == "");
+  check_equal(views.here.look(), views.there.look());
 }
 
 off_t size_of(int fd) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <climits>
 #include <functional>
@@ -125,15 +126,11 @@ View Viewer::look_at_attributes() const {
   return view;
 }
 
-std::string differences(const View& actual, const View& expected) {
-  std::string lines;
+void check_equal(const View& actual, const View& expected) {
   for (const auto& [question, answer] : expected) {
-    const std::string& given = actual.at(question);
-    if (given != answer) {
-      lines += fmt::format("{}: {}, and should be {}\n", question, given, answer);
-    }
+    INFO(question);
+    CHECK(actual.at(question) == answer);
   }
-  return lines;
 }
 
 }  // namespace mmapdir::test

@@ -43,7 +43,7 @@ class Viewer {
   void* mapping_;
 };
 
-// The questions to which two views have different answers, one a line, with both.
-std::string differences(const View& actual, const View& expected);
+// Where two views differ, the questions and both answers are shown.
+void check_equal(const View& actual, const View& expected);
 
 }  // namespace mmapdir::test

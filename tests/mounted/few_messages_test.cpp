@@ -31,7 +31,9 @@ std::size_t descriptors_of(const Process& process) {
   return names_in(fmt::format("/proc/{}/fd", process.pid())).size();
 }
 
-const std::vector<std::string> kReadOnly{"-o", "ro", "--cache=always", "--read-path=mapped"};
+std::vector<std::string> read_only() {
+  return {"-o", "ro", "--cache=always", "--read-path=mapped"};
+}
 
 void make_files(const Path& directory, int count) {
   for (int i = 0; i < count; ++i) {
@@ -46,8 +48,7 @@ void check_files(const Path& directory, int count) {
 }
 
 void drop_kernel_caches() {
-  std::filesystem::path path("/proc/sys/vm/drop_caches");
-  write_at(open_fd(path, O_WRONLY).get(), "2", 0);  // names and inodes
+  write_at(open_fd("/proc/sys/vm/drop_caches", O_WRONLY).get(), "2", 0);  // names and inodes
 }
 
 std::ptrdiff_t count_of_writes_to_fuse(const std::vector<TracedCall>& calls) {
@@ -59,7 +60,7 @@ TEST_CASE("What the kernel keeps is opened, read and listed without a message", 
   require_strace();
   const TemporaryDirectory source;
   make_files(source.path(), 20);
-  Mount mount(source.path(), {.options = kReadOnly});
+  Mount mount(source.path(), {.options = read_only()});
   const auto use = [&] {
     check_files(mount.root(), 20);
     CHECK(names_in(mount.root()).size() == 20);
@@ -78,7 +79,7 @@ TEST_CASE("Opened without a message, a file can do all that it can otherwise", "
   write_file(source / "file", content);
   std::filesystem::create_directory(source / "directory");
   make_files(source / "directory", 3);
-  Mount mount(source.path(), {.options = kReadOnly});
+  const Mount mount(source.path(), {.options = read_only()});
   const UniqueFd fd = open_fd(mount / "file", O_RDONLY);
   const UniqueFd directory = open_fd(mount / "directory", O_RDONLY | O_DIRECTORY);
   CHECK(difference(read_at(fd.get(), 400'000, 0), content).empty());
@@ -104,7 +105,7 @@ TEST_CASE("Opened without a message, a file can do all that it can otherwise", "
 TEST_CASE("Opened without a message, files are locked among the mount's processes", "[messages]") {
   const TemporaryDirectory source;
   write_file(source / "file", "bytes");
-  Mount mount(source.path(), {.options = kReadOnly});
+  const Mount mount(source.path(), {.options = read_only()});
   const UniqueFd one = open_fd(mount / "file", O_RDONLY);
   const UniqueFd two = open_fd(mount / "file", O_RDONLY);
   REQUIRE(::flock(one.get(), LOCK_EX | LOCK_NB) == 0);
@@ -121,7 +122,7 @@ TEST_CASE("Opened without a message, any number of files takes few descriptors",
   constexpr int kFiles = 1000;
   const TemporaryDirectory source;
   make_files(source.path(), kFiles);
-  Mount mount(source.path(), {.options = kReadOnly});
+  Mount mount(source.path(), {.options = read_only()});
   check_files(mount.root(), kFiles);
   // Handles for 256 files; the inodes that are kept beside and the ways to others are as many
   // again.
@@ -134,7 +135,7 @@ TEST_CASE("Opened without a message, a file that the kernel has forgotten is ope
   require_root();
   const TemporaryDirectory source;
   make_files(source.path(), 5);
-  Mount mount(source.path(), {.options = kReadOnly});
+  Mount mount(source.path(), {.options = read_only()});
   const auto before = descriptors_of(mount.daemon());
   check_files(mount.root(), 5);
   REQUIRE(descriptors_of(mount.daemon()) >= before + 5);
@@ -202,7 +203,7 @@ TEST_CASE("A kept file is opened by another user with rights of his own", "[mess
   const TemporaryDirectory source;
   write_file(source / "secret", "bytes", 0600);
   write_file(source / "public", "bytes", 0644);
-  Mount mount(source.path(), {.options = {"--read-path=passthrough", "-o", "allow_other"}});
+  const Mount mount(source.path(), {.options = {"--read-path=passthrough", "-o", "allow_other"}});
   must(::chmod((mount / "..").c_str(), 0755), "chmod");
   const auto read_by_user = [&](const char* name) {
     return errno_as(ordinary_user(), [&] {

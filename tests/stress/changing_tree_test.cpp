@@ -228,8 +228,9 @@ void check_settled(const Path& mount, const Path& source, const HeldFiles& held)
   const Tree there = tree_of(source);
   // On a machine that has other things to do it may take longer; what is wrong for ever stays so.
   eventually([&] { return tree_of(mount) == there && held.differences().empty(); }, Seconds(10));
-  CHECK(differences(tree_of(mount), there) == "");
-  CHECK(held.differences() == "");
+  const std::string wrong = differences(tree_of(mount), there) + held.differences();
+  CAPTURE(wrong);
+  CHECK(wrong.empty());
 }
 
 void change_under_readers(TreeChanges& changes, const Path& mount, unsigned count) {
@@ -238,7 +239,9 @@ void change_under_readers(TreeChanges& changes, const Path& mount, unsigned coun
   for (unsigned i = 0; i < count; ++i) {
     changes.step();
   }
-  CHECK(readers.complaints() == "");
+  const std::string complaints = readers.complaints();
+  CAPTURE(complaints);
+  CHECK(complaints.empty());
 }
 
 TEST_CASE("A second after the last of many changes everything equals the source", "[stress]") {

@@ -54,7 +54,7 @@ class RecordingCache final : public KernelCache {
 class GroupWatch final : public SourceWatch {
  public:
   bool watch(int fd) override { return group.add(fd).has_value(); }
-  void unwatch(int fd) override { (void)group.remove(fd); }
+  void unwatch(int fd) override { CHECK(group.remove(fd)); }
   void catch_up(std::function<void()> done) override { done(); }
 
   FanotifyGroup group = made();
