@@ -191,7 +191,7 @@ TEST_CASE("What changes while the kernel is being told of it isn't kept as it wa
   INFO(race.name);
   const TemporaryDirectory source;
   make_race_tree(source.path());
-  Mount mount(source.path(), {.options = {"--read-path=mapped", "--cache=auto"}});
+  Mount mount(source.path(), {.options = {"--read-path=mapped", "--cache=auto", "--io-uring=off"}});
   {
     const SlowAnswers slow(mount.daemon());
     Process reader = Process::call([&] {
