@@ -28,6 +28,7 @@
 #include "fs/lock_waits.h"
 #include "fs/lost_names.h"
 #include "fs/open_inode.h"
+#include "fs/recent_changes.h"
 #include "fs/source.h"
 #include "fs/source_watch.h"
 #include "fs/types.h"
@@ -115,6 +116,8 @@ class FileSystem {
   std::vector<NodeId> nameless_nodes() const;
   // The file, no directory, was moved on the source: into a directory that is watched, or away.
   void note_move(NodeId file, bool is_watched) { inodes_.set_watched(file, is_watched); }
+  // Others have changed the file's bytes on the source.
+  void note_byte_change(NodeId file) { recent_changes_.note(file); }
   // See SourceWatch; at once where nothing is watched.
   void catch_up(std::function<void()> done);
   // Reports were lost: which files are where isn't known any more.
@@ -270,6 +273,7 @@ class FileSystem {
   InodeNumbers numbers_;
   InodeTable inodes_;
   LostNames lost_names_;
+  RecentChanges recent_changes_;
   OpenInodes open_inodes_;
   KeptInodes kept_inodes_;
   HandleTable<OpenFile> files_;

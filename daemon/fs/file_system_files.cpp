@@ -116,6 +116,7 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
                     .path = inode->path(),
                     .backing = inode->backing(),
                     .keep_pages = false,
+                    .is_changing = recent_changes_.contains(node),
                     .needs_flush = !only_reads || inode->has_record_locks()};
   if (opened.path != ReadPath::kPassthrough && checks_versions_) {
     const auto attributes = Source::attributes(fd->get());

@@ -69,7 +69,8 @@ struct OpenedFile {
   HandleId handle;
   ReadPath path;
   BackingId backing;
-  bool keep_pages;  // the pages that the kernel already has are this file's present bytes
+  bool keep_pages;   // the pages that the kernel already has are this file's present bytes
+  bool is_changing;  // others are writing it on the source
   // A close may have something to report, or record locks to give back (see FileSystem::flush).
   bool needs_flush;
 };

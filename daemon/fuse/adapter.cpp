@@ -29,8 +29,8 @@ void Adapter::init(fuse_conn_info& connection) {
   if (negotiation_.want_posix_acl) {
     want(connection, FUSE_CAP_POSIX_ACL);
   }
-  // Files that are read or, where bytes are appended to them, written without the kernel's pages.
-  if (!policy_.keeps_pages() || negotiation_.access == Access::kReadWrite) {
+  // Files that are read or written without the kernel's pages: see goes_past_the_cache().
+  if (!negotiation_.opens_without_message) {
     features_.direct_io_mmap = want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
   }
   if (negotiation_.opens_without_message) {
@@ -128,7 +128,7 @@ void Adapter::describe(const OpenedFile& opened, fuse_file_info& info) const {
   info.noflush = negotiation_.access == Access::kReadOnly || !opened.needs_flush ? 1 : 0;
   if (opened.path == ReadPath::kPassthrough) {
     info.backing_id = static_cast<std::int32_t>(opened.backing);
-  } else if (policy_.keeps_pages() && !appends_past_the_cache(info.flags)) {
+  } else if (policy_.keeps_pages() && !goes_past_the_cache(opened, info.flags)) {
     info.keep_cache = opened.keep_pages || policy_.owns_source() ? 1 : 0;
   } else {
     info.direct_io = 1;
@@ -137,8 +137,12 @@ void Adapter::describe(const OpenedFile& opened, fuse_file_info& info) const {
 
 // Where the end is, the source alone knows; the kernel would put appended bytes into its pages at
 // the end that it remembers.
-bool Adapter::appends_past_the_cache(int flags) const {
-  return features_.direct_io_mmap && (flags & O_APPEND) != 0;
+//
+// And it takes over a new size before it drops the page that held the old end, with zeros behind it
+// (fuse_change_attributes, Linux 6.18): of a file that grows just now, one reader may be shown
+// these while another asks for the size.
+bool Adapter::goes_past_the_cache(const OpenedFile& opened, int flags) const {
+  return features_.direct_io_mmap && (opened.is_changing || (flags & O_APPEND) != 0);
 }
 
 // ENOSYS, once, and the kernel asks no more.

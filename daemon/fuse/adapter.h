@@ -144,7 +144,7 @@ class Adapter {
   void reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>& entry);
   void reply_created(fuse_req_t req, fuse_ino_t parent, const Result<CreatedFile>& created,
                      fuse_file_info* info);
-  bool appends_past_the_cache(int flags) const;
+  bool goes_past_the_cache(const OpenedFile& opened, int flags) const;
   void describe(const OpenedFile& opened, fuse_file_info& info) const;
 
   FileSystem& fs_;

@@ -129,6 +129,7 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
     }
   }
   for (const NodeId node : stale_pages) {
+    fs.note_byte_change(node);
     cache.forget_pages(node);
   }
 }
