@@ -35,7 +35,7 @@ std::string content_of(std::size_t number) {
 std::size_t descriptors_to_be_had(std::size_t wanted) {
   rlimit limit{};
   must(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
-  rlimit raised{.rlim_cur = wanted, .rlim_max = std::max<rlim_t>(wanted, limit.rlim_max)};
+  const rlimit raised{.rlim_cur = wanted, .rlim_max = std::max<rlim_t>(wanted, limit.rlim_max)};
   if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) {
     return wanted;
   }
