@@ -99,7 +99,7 @@ po::options_description visible_options() {
     ("threads", po::value<std::string>()->value_name("N"),
      "threads that serve requests, at most: 1 to 256 (default 16)")
     ("io-uring", po::value<std::string>()->value_name("USE"),
-     "whether requests come over io_uring: auto (default), on or off")
+     "whether requests come over io_uring: off (default), auto (where the kernel allows it) or on")
     ("max-mappings", po::value<std::string>()->value_name("N"),
      "files mapped at once, at most (default: half of vm.max_map_count)")
     ("log-level", po::value<std::string>()->value_name("LEVEL"),

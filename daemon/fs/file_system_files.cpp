@@ -91,8 +91,8 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
 
 // The kernel may still know the node by a name that was taken away on the source. Told ESTALE, it
 // looks the name up anew: SQLite would take the journal that another process has just deleted for
-// one that a crash has left behind, and undo what that one had committed. A file that is open can be
-// opened again without a name.
+// one that a crash has left behind, and undo what that one had committed. A file that is open can
+// be opened again without a name.
 bool FileSystem::is_known_by_lost_name(NodeId node, bool is_open, const Caller& caller) {
   const std::uint64_t named_at = inodes_.named_at(node);
   if (named_at == 0) {

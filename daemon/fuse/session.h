@@ -46,8 +46,8 @@ class Session {
   // Serves requests until the mount is taken away or a SIGINT, SIGTERM or SIGHUP arrives.
   Result<void> serve();
 
-  // Runs `work`, the last of its users, in a thread of its own, and goes on answering requests until
-  // it is done: what the kernel is asked to forget waits for some of them.
+  // Runs `work`, the last of its users, in a thread of its own, and goes on answering requests
+  // until it is done: what the kernel is asked to forget waits for some of them.
   void finish(const std::function<void()>& work);
 
   // Borrowed, like what follows.

@@ -51,8 +51,8 @@ long transfer(const Operation& operation, int fd, off_t offset, int flags) {
 }
 
 // Whether ten bytes written at the beginning of a file that appends went to its end: its size. Not
-// by lseek: where the file's attributes are just being invalidated the kernel seeks by the size that
-// it knew before.
+// by lseek: where the file's attributes are just being invalidated the kernel seeks by the size
+// that it knew before.
 long size_after_write(int fd, int flags) {
   (void)transfer(::pwritev2, fd, 0, flags);
   struct stat found{};

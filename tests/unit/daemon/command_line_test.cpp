@@ -92,7 +92,7 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
   CHECK(parse({"--threads", "256"}).threads == 256);
   CHECK(parse({"--max-mappings=1"}).max_mappings == 1U);
   CHECK(parse({"--max-mappings=1073741824"}).max_mappings == 1073741824U);
-  CHECK(parse({}).io_uring == IoUringUse::kAuto);
+  CHECK(parse({}).io_uring == IoUringUse::kOff);
   CHECK(parse({"--io-uring=auto"}).io_uring == IoUringUse::kAuto);
   CHECK(parse({"--io-uring=on"}).io_uring == IoUringUse::kOn);
   CHECK(parse({"-oio-uring=off"}).io_uring == IoUringUse::kOff);
