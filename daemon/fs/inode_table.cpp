@@ -31,8 +31,8 @@ Error stale() { return Error::from_errno(ESTALE, "find the file again"); }
 InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
                        int descriptor_limit)
     : source_(source),
-      max_descriptors_(std::max<std::size_t>(descriptors, 1)),
-      descriptor_limit_(descriptor_limit) {
+      descriptor_limit_(descriptor_limit),
+      state_(std::max<std::size_t>(descriptors, 1)) {
   state_.lock()->inodes.insert({.node = kRootNode,
                                 .identity = identity_of(root),
                                 .locator = source_.locate(source_.root()->get(), ""),
@@ -105,7 +105,7 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
   Entry entry{.node = kNoNode, .attributes = attributes};
   const SourceIdentity identity = identity_of(attributes);
   const std::int64_t birth = birth_of(attributes);
-  SharedFd evicted;  // closed after the lock is dropped
+  std::optional<SharedFd> evicted;  // closed after the lock is dropped
   auto state = state_.lock();
   const std::uint64_t named_at = attributes.stx_nlink > 0 ? ++state->clock : 0;
   const InodeRecord* directory = state->inodes.find(parent);
@@ -152,7 +152,7 @@ std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t coun
 }
 
 InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
-  SharedFd dropped;  // closed after the lock is dropped
+  std::optional<SharedFd> dropped;  // closed after the lock is dropped
   auto state = state_.lock();
   InodeRecord* known = state->inodes.find(node);
   if (node == kRootNode || known == nullptr) {
@@ -162,11 +162,7 @@ InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
   if (known->lookups > 0) {
     return {};
   }
-  if (const auto cached = state->by_node.find(node); cached != state->by_node.end()) {
-    dropped = std::move(cached->second->second);
-    state->recent.erase(cached->second);
-    state->by_node.erase(cached);
-  }
+  dropped = state->descriptors.erase(node);
   const SourceIdentity identity = known->identity;
   Forgotten forgotten;
   if (state->inodes.erase(node)) {
@@ -201,8 +197,8 @@ Result<std::vector<InodeTable::Step>> InodeTable::path_to(NodeId node, SharedFd&
   std::vector<Step> steps;
   auto state = state_.lock();
   while (node != kRootNode) {
-    start = find_descriptor(*state, node);
-    if (start) {
+    if (const SharedFd* cached = state->descriptors.find(node)) {
+      start = *cached;
       return steps;
     }
     const InodeRecord* known = state->inodes.find(node);
@@ -240,7 +236,7 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
       return std::unexpected(stale());
     }
   }
-  SharedFd evicted;  // closed after the lock is dropped
+  std::optional<SharedFd> evicted;  // closed after the lock is dropped
   auto state = state_.lock();
   if (state->inodes.find(step.node) != nullptr) {
     evicted = remember_descriptor(*state, step.node, fd);
@@ -248,40 +244,17 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
   return fd;
 }
 
-SharedFd InodeTable::find_descriptor(State& state, NodeId node) {
-  const auto cached = state.by_node.find(node);
-  if (cached == state.by_node.end()) {
-    return nullptr;
-  }
-  state.recent.splice(state.recent.begin(), state.recent, cached->second);
-  return cached->second->second;
-}
-
 // Answers the descriptor that had to make room, for the caller to drop without the lock.
-SharedFd InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd) const {
+std::optional<SharedFd> InodeTable::remember_descriptor(State& state, NodeId node,
+                                                        SharedFd fd) const {
   if (!fd || fd->get() >= descriptor_limit_) {
-    return nullptr;
+    return std::nullopt;
   }
-  if (const auto cached = state.by_node.find(node); cached != state.by_node.end()) {
-    state.recent.splice(state.recent.begin(), state.recent, cached->second);
-    return std::exchange(cached->second->second, std::move(fd));
-  }
-  state.recent.emplace_front(node, std::move(fd));
-  state.by_node.emplace(node, state.recent.begin());
-  if (state.recent.size() <= max_descriptors_) {
-    return nullptr;
-  }
-  SharedFd evicted = std::move(state.recent.back().second);
-  state.by_node.erase(state.recent.back().first);
-  state.recent.pop_back();
-  return evicted;
+  return state.descriptors.insert(node, std::move(fd));
 }
 
 void InodeTable::drop_descriptors() {
-  Descriptors dropped;  // closed after the lock is dropped
-  auto state = state_.lock();
-  state->by_node.clear();
-  dropped.swap(state->recent);
+  const auto dropped = state_.lock()->descriptors.take_all();  // closed after the lock is dropped
 }
 
 bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {

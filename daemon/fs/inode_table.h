@@ -4,13 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <list>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "fs/inode_records.h"
+#include "fs/lru_map.h"
 #include "fs/source.h"
 #include "fs/types.h"
 #include "support/guarded.h"
@@ -92,12 +91,11 @@ class InodeTable {
     std::int64_t birth;
   };
 
-  using Descriptors = std::list<std::pair<NodeId, SharedFd>>;
-
   struct State {
+    explicit State(std::size_t max_descriptors) : descriptors(max_descriptors) {}
+
     InodeRecords inodes;
-    Descriptors recent;  // most recently used first
-    std::unordered_map<NodeId, Descriptors::iterator> by_node;
+    LruMap<NodeId, SharedFd> descriptors;
     std::size_t most = 0;  // inodes known at once since memory was given back last
     std::uint64_t clock = 0;
     std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
@@ -105,18 +103,16 @@ class InodeTable {
 
   static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
   static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name);
-  static SharedFd find_descriptor(State& state, NodeId node);
 
   bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
-  SharedFd remember_descriptor(State& state, NodeId node, SharedFd fd) const;
+  std::optional<SharedFd> remember_descriptor(State& state, NodeId node, SharedFd fd) const;
   Forgotten take_back(NodeId node, std::uint64_t count);
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;
   Result<SharedFd> take(const Step& step, const SharedFd& parent);
 
   const Source& source_;
-  const std::size_t max_descriptors_;
   const int descriptor_limit_;
   mutable mmapdir::Guarded<State> state_;
 };
