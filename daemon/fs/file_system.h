@@ -249,7 +249,7 @@ class FileSystem {
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
                                   const Caller& caller);
-  bool is_known_by_lost_name(NodeId node, bool is_open, const Caller& caller);
+  bool is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);

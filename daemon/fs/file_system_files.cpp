@@ -59,7 +59,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   const auto kept = kept_inodes_.take(node, caller);
   const auto inode = open_inodes_.find(node);
   const bool is_open = inode && !kept;
-  if (inode && has_no_name(inode->fd()->get()) && is_known_by_lost_name(node, is_open, caller)) {
+  if (inode && is_known_by_lost_name(node, inode->fd()->get(), is_open, caller)) {
     return std::unexpected(lost_name());
   }
   if (kernel_checks_permissions_ && only_reads && inode && inode->is_readable()) {
@@ -73,7 +73,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!path_fd) {
     return std::unexpected(path_fd.error());
   }
-  if (!inode && has_no_name((*path_fd)->get()) && is_known_by_lost_name(node, false, caller)) {
+  if (!inode && is_known_by_lost_name(node, (*path_fd)->get(), is_open, caller)) {
     return std::unexpected(lost_name());
   }
   // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
@@ -93,7 +93,10 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
 // looks the name up anew: SQLite would take the journal that another process has just deleted for
 // one that a crash has left behind, and undo what that one had committed. A file that is open can
 // be opened again without a name.
-bool FileSystem::is_known_by_lost_name(NodeId node, bool is_open, const Caller& caller) {
+bool FileSystem::is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller) {
+  if (!has_no_name(fd)) {
+    return false;
+  }
   const std::uint64_t named_at = inodes_.named_at(node);
   if (named_at == 0) {
     return false;
