@@ -33,10 +33,6 @@ void Adapter::init(fuse_conn_info& connection) {
   if (!negotiation_.opens_without_message) {
     features_.direct_io_mmap = want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
   }
-  if (negotiation_.opens_without_message) {
-    fuse_unset_feature_flag(&connection, FUSE_CAP_POSIX_LOCKS);
-    fuse_unset_feature_flag(&connection, FUSE_CAP_FLOCK_LOCKS);
-  }
   if (policy_.keeps_pages()) {
     want(connection, FUSE_CAP_CACHE_SYMLINKS);  // what a symlink holds never changes
   }
@@ -49,6 +45,8 @@ void Adapter::init(fuse_conn_info& connection) {
   connection.max_background = kMaxBackground;
 }
 
+// A directory is watched from before the first question about a name in it until the kernel has
+// forgotten it, so whether it is may be asked when the answer is there.
 void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   const auto entry = fs_.lookup(node_of(parent), name, caller_of(req).thread);
   if (!entry && entry.error().errnum() == ENOENT &&
@@ -57,16 +55,14 @@ void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
     fuse_reply_entry(req, &absence);
     return;
   }
-  reply_entry(req, parent, entry);
+  reply_entry(req, entry);
 }
 
-// A directory is watched from before the first question about a name in it until the kernel has
-// forgotten it, so whether it is may be asked when the answer is there.
-void Adapter::reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>& entry) {
+void Adapter::reply_entry(fuse_req_t req, const Result<Entry>& entry) {
   if (!entry) {
     return reply_error(req, entry.error());
   }
-  const auto param = to_entry_param(*entry, policy_, fs_.is_watched(node_of(parent)));
+  const auto param = to_entry_param(*entry, policy_);
   if (fuse_reply_entry(req, &param) != 0) {
     fs_.forget(entry->node, 1);  // the caller was killed: the kernel never learnt of the node
   }
@@ -145,12 +141,7 @@ bool Adapter::goes_past_the_cache(const OpenedFile& opened, int flags) const {
   return features_.direct_io_mmap && (opened.is_changing || (flags & O_APPEND) != 0);
 }
 
-// ENOSYS, once, and the kernel asks no more.
 void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
-  if (negotiation_.opens_without_message) {
-    fuse_reply_err(req, ENOSYS);
-    return;
-  }
   const auto opened = fs_.open(node_of(node), info->flags, caller_of(req));
   if (!opened) {
     return reply_error(req, opened.error());
@@ -162,21 +153,16 @@ void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
 }
 
 Result<Adapter::UsedHandle> Adapter::file_of(fuse_ino_t node, const fuse_file_info* info) {
-  if (!negotiation_.opens_without_message) {
-    return UsedHandle{.id = handle_of(info), .owner = nullptr};
-  }
-  auto opened = node_handles_.file(node_of(node));
-  if (!opened) {
-    return std::unexpected(opened.error());
-  }
-  return UsedHandle{.id = **opened, .owner = std::move(*opened)};
+  return negotiation_.opens_without_message ? used(node_handles_.file(node_of(node)))
+                                            : UsedHandle{.id = handle_of(info), .owner = nullptr};
 }
 
 Result<Adapter::UsedHandle> Adapter::directory_of(fuse_ino_t node, const fuse_file_info* info) {
-  if (!negotiation_.opens_without_message) {
-    return UsedHandle{.id = handle_of(info), .owner = nullptr};
-  }
-  auto opened = node_handles_.directory(node_of(node));
+  return negotiation_.opens_without_message ? used(node_handles_.directory(node_of(node)))
+                                            : UsedHandle{.id = handle_of(info), .owner = nullptr};
+}
+
+Result<Adapter::UsedHandle> Adapter::used(Result<NodeHandles::Shared> opened) {
   if (!opened) {
     return std::unexpected(opened.error());
   }
@@ -227,10 +213,6 @@ void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info)
 }
 
 void Adapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
-  if (negotiation_.opens_without_message) {
-    fuse_reply_err(req, ENOSYS);
-    return;
-  }
   const auto handle = fs_.opendir(node_of(node));
   if (!handle) {
     return reply_error(req, handle.error());
@@ -249,8 +231,7 @@ void Adapter::readdir(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t o
   if (!directory) {
     return reply_error(req, directory.error());
   }
-  DirectoryReply reply(req, DirectoryReply::Form::kNames, policy_, fs_.is_watched(node_of(node)),
-                       scratch_of(size));
+  DirectoryReply reply(req, DirectoryReply::Form::kNames, policy_, scratch_of(size));
   const auto listed = fs_.readdir(directory->id, static_cast<std::uint64_t>(offset), reply);
   if (!listed) {
     return reply_error(req, listed.error());
@@ -264,8 +245,7 @@ void Adapter::readdirplus(fuse_req_t req, fuse_ino_t node, std::size_t size, off
   if (!directory) {
     return reply_error(req, directory.error());
   }
-  DirectoryReply reply(req, DirectoryReply::Form::kEntries, policy_, fs_.is_watched(node_of(node)),
-                       scratch_of(size));
+  DirectoryReply reply(req, DirectoryReply::Form::kEntries, policy_, scratch_of(size));
   const auto listed =
       fs_.readdirplus(node_of(node), directory->id, static_cast<std::uint64_t>(offset), reply);
   if (!listed) {

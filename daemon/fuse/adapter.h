@@ -53,9 +53,7 @@ class Adapter {
 
   // The operations, for fuse_session_new with this object as the user data. The one place where
   // they are named, and the wall where exceptions end (operations.cpp).
-  static fuse_lowlevel_ops operations(Access access);
-
-  Access granted_access() const { return negotiation_.access; }
+  fuse_lowlevel_ops operations() const;
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
@@ -129,6 +127,7 @@ class Adapter {
   };
   Result<UsedHandle> file_of(fuse_ino_t node, const fuse_file_info* info);
   Result<UsedHandle> directory_of(fuse_ino_t node, const fuse_file_info* info);
+  static Result<UsedHandle> used(Result<NodeHandles::Shared> opened);
 
   struct LockRequest {
     fuse_req_t req;
@@ -141,9 +140,8 @@ class Adapter {
                    const std::function<Result<LockWaits::Attempt>()>& wait);
   void reply_lock(const LockRequest& request, const Result<void>& result);
   void reply_taken(const LockRequest& request);
-  void reply_entry(fuse_req_t req, fuse_ino_t parent, const Result<Entry>& entry);
-  void reply_created(fuse_req_t req, fuse_ino_t parent, const Result<CreatedFile>& created,
-                     fuse_file_info* info);
+  void reply_entry(fuse_req_t req, const Result<Entry>& entry);
+  void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
   bool goes_past_the_cache(const OpenedFile& opened, int flags) const;
   void describe(const OpenedFile& opened, fuse_file_info& info) const;
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <cerrno>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -71,19 +70,19 @@ void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int 
 
 void Adapter::mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                     dev_t device) {
-  reply_entry(req, parent, fs_.mknod(node_of(parent), name, mode, device, caller_of(req)));
+  reply_entry(req, fs_.mknod(node_of(parent), name, mode, device, caller_of(req)));
 }
 
 void Adapter::mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
-  reply_entry(req, parent, fs_.mkdir(node_of(parent), name, mode, caller_of(req)));
+  reply_entry(req, fs_.mkdir(node_of(parent), name, mode, caller_of(req)));
 }
 
 void Adapter::symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
-  reply_entry(req, parent, fs_.symlink(node_of(parent), name, target, caller_of(req)));
+  reply_entry(req, fs_.symlink(node_of(parent), name, target, caller_of(req)));
 }
 
 void Adapter::link(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
-  reply_entry(req, new_parent, fs_.link(node_of(node), node_of(new_parent), new_name));
+  reply_entry(req, fs_.link(node_of(node), node_of(new_parent), new_name));
 }
 
 void Adapter::unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
@@ -102,21 +101,20 @@ void Adapter::rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_i
 
 void Adapter::create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                      fuse_file_info* info) {
-  reply_created(req, parent, fs_.create(node_of(parent), name, mode, info->flags, caller_of(req)),
-                info);
+  reply_created(req, fs_.create(node_of(parent), name, mode, info->flags, caller_of(req)), info);
 }
 
 void Adapter::tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
-  reply_created(req, parent, fs_.tmpfile(node_of(parent), mode, info->flags, caller_of(req)), info);
+  reply_created(req, fs_.tmpfile(node_of(parent), mode, info->flags, caller_of(req)), info);
 }
 
-void Adapter::reply_created(fuse_req_t req, fuse_ino_t parent, const Result<CreatedFile>& created,
+void Adapter::reply_created(fuse_req_t req, const Result<CreatedFile>& created,
                             fuse_file_info* info) {
   if (!created) {
     return reply_error(req, created.error());
   }
   describe(created->file, *info);
-  const auto param = to_entry_param(created->entry, policy_, fs_.is_watched(node_of(parent)));
+  const auto param = to_entry_param(created->entry, policy_);
   if (fuse_reply_create(req, &param, info) != 0) {
     fs_.release(created->file.handle);
     fs_.forget(created->entry.node, 1);
@@ -152,10 +150,6 @@ void Adapter::copy_file_range(fuse_req_t req, fuse_ino_t /*from*/, off_t from_of
 }
 
 void Adapter::flush(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {
-  if (negotiation_.opens_without_message) {
-    fuse_reply_err(req, ENOSYS);  // once: nothing was written, and no lock is held
-    return;
-  }
   reply_outcome(req, fs_.flush(handle_of(info), owner_of(info)));
 }
 

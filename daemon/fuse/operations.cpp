@@ -35,9 +35,15 @@ void refuse_change(fuse_req_t req, Args... /*args*/) {
   fuse_reply_err(req, EROFS);
 }
 
+// ENOSYS, once, and the kernel asks no more.
+template <class... Args>
+void need_no_message(fuse_req_t req, Args... /*args*/) {
+  fuse_reply_err(req, ENOSYS);
+}
+
 }  // namespace
 
-fuse_lowlevel_ops Adapter::operations(Access access) {
+fuse_lowlevel_ops Adapter::operations() const {
   fuse_lowlevel_ops ops{};
   ops.init = [](void* self, fuse_conn_info* connection) {
     static_cast<Link*>(self)->adapter.init(*connection);
@@ -69,7 +75,7 @@ fuse_lowlevel_ops Adapter::operations(Access access) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   ops.statx = Operation<&Adapter::statx>::call;
 #endif
-  if (access == Access::kReadOnly) {
+  if (negotiation_.access == Access::kReadOnly) {
     ops.setattr = refuse_change;
     ops.mknod = refuse_change;
     ops.mkdir = refuse_change;
@@ -103,6 +109,15 @@ fuse_lowlevel_ops Adapter::operations(Access access) {
     ops.copy_file_range = Operation<&Adapter::copy_file_range>::call;
     ops.setxattr = Operation<&Adapter::setxattr>::call;
     ops.removexattr = Operation<&Adapter::removexattr>::call;
+  }
+  if (negotiation_.opens_without_message) {
+    ops.open = need_no_message;
+    ops.opendir = need_no_message;
+    ops.flush = need_no_message;  // nothing was written, and no lock is held
+    // Without these the kernel keeps locks to itself.
+    ops.getlk = nullptr;
+    ops.setlk = nullptr;
+    ops.flock = nullptr;
   }
   return ops;
 }

@@ -41,12 +41,12 @@ double attribute_timeout(const Attributes& attributes, const CachePolicy& policy
   return seconds(policy.times(is_watched && has_one_name).attributes);
 }
 
-fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy, bool is_listed) {
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
   fuse_entry_param param{};
   param.ino = static_cast<fuse_ino_t>(entry.node);
   param.attr = to_stat(entry.attributes);
   param.attr_timeout = attribute_timeout(entry.attributes, policy, entry.is_watched);
-  param.entry_timeout = seconds(policy.times(is_listed).names);
+  param.entry_timeout = seconds(policy.times(entry.parent_watched).names);
   return param;
 }
 
@@ -62,7 +62,7 @@ bool DirectoryReply::add(const DirectoryEntry& name, const Entry* entry) {
   // Node 0 names an entry without making the kernel look at it.
   fuse_entry_param param{};
   if (entry != nullptr) {
-    param = to_entry_param(*entry, policy_, is_watched_);
+    param = to_entry_param(*entry, policy_);
   } else {
     param.attr.st_ino = name.inode;
     param.attr.st_mode = name.type;

@@ -10,8 +10,7 @@ namespace mmapdirfs {
 // The file system's values in libfuse's form.
 
 struct stat to_stat(const Attributes& attributes);
-// `is_listed`: changes of the names in the entry's directory are reported.
-fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy, bool is_listed);
+fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy);
 
 // The answer that there is no such name, to be kept.
 fuse_entry_param to_absence(const CachePolicy& policy);
@@ -26,9 +25,8 @@ class DirectoryReply final : public DirectorySink {
  public:
   enum class Form { kNames, kEntries };
 
-  DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, bool is_watched,
-                 std::span<char> buffer)
-      : req_(req), form_(form), policy_(policy), is_watched_(is_watched), buffer_(buffer) {}
+  DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, std::span<char> buffer)
+      : req_(req), form_(form), policy_(policy), buffer_(buffer) {}
 
   bool add(const DirectoryEntry& name, const Entry* entry) override;
 
@@ -38,7 +36,6 @@ class DirectoryReply final : public DirectorySink {
   fuse_req_t req_;
   const Form form_;
   const CachePolicy& policy_;
-  const bool is_watched_;  // the directory
   std::span<char> buffer_;
   std::size_t used_ = 0;
 };

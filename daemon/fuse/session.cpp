@@ -124,7 +124,7 @@ std::expected<Session, StartError> Session::create(Adapter& adapter,
   if (!complete) {
     return std::unexpected(StartError{"prepare the mount options: out of memory"});
   }
-  const fuse_lowlevel_ops operations = Adapter::operations(adapter.granted_access());
+  const fuse_lowlevel_ops operations = adapter.operations();
   auto link = std::make_unique<Link>(adapter);
   fuse_session* session =
       fuse_session_new(&arguments.args, &operations, sizeof operations, link.get());
