@@ -48,6 +48,7 @@ std::span<std::byte> RingEntry::take_request() {
   std::memcpy(&in, header_->in_out.data(), sizeof in);
   commit_id_ = header_->payload.commit_id;
   unique_.store(in.unique);
+  needs_no_answer_ = in.opcode == FUSE_FORGET || in.opcode == FUSE_BATCH_FORGET;
   const std::size_t fixed = in.len - header_->payload.size - sizeof in;
   std::byte* const operation = payload_ - fixed;
   std::memcpy(operation, header_->operation.data(), fixed);
@@ -65,6 +66,12 @@ void RingEntry::put_answer(std::span<const iovec> answer) {
   }
   std::memcpy(header_->in_out.data(), &out, sizeof out);
   unique_.store(0);
+}
+
+void RingEntry::put_completion() {
+  fuse_out_header out{.len = sizeof out, .error = 0, .unique = unique_.load()};
+  const iovec header{.iov_base = &out, .iov_len = sizeof out};
+  put_answer(std::span(&header, 1));
 }
 
 bool RingEntry::put_payload(std::span<const iovec> pieces) {

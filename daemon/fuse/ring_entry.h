@@ -42,6 +42,13 @@ class RingEntry {
   // Whether it holds the request of that number, still to be answered. Any thread may ask.
   bool awaits(std::uint64_t unique) const { return unique_.load() == unique; }
 
+  // Whether the kernel expects nothing to be said of the request but that it was carried out:
+  // FORGET, which it sends here where it couldn't use an entry of a listing, and then waits.
+  bool needs_no_answer() const { return needs_no_answer_; }
+
+  // Writes the answer that such a request is carried out.
+  void put_completion();
+
   // What the kernel calls the request.
   std::uint64_t commit_id() const { return commit_id_; }
 
@@ -65,6 +72,7 @@ class RingEntry {
   std::byte* const payload_;         // likewise
   const std::array<iovec, 2> buffers_;
   std::uint64_t commit_id_ = 0;
+  bool needs_no_answer_ = false;
   std::atomic<std::uint64_t> unique_ = 0;
 };
 

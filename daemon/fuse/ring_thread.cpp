@@ -231,7 +231,11 @@ void RingThread::serve(RingEntry& entry) {
   auto& now = current();
   now = {.entry = &entry, .is_answered = false};
   work_.process(request);
-  const bool is_answered = std::exchange(now, Current{}).is_answered;
+  bool is_answered = std::exchange(now, Current{}).is_answered;
+  if (!is_answered && entry.needs_no_answer()) {
+    entry.put_completion();
+    is_answered = true;
+  }
   if (is_answered) {
     submit_entry(entry, ring::Command::kCommitAndFetch);
   } else if (in_kernel_ < entries_ * queues_.size()) {

@@ -17,8 +17,8 @@ struct fuse_session;
 namespace mmapdirfs {
 
 // Requests and answers over io_uring: FUSE's own queue for each processor, served by several
-// threads. What the kernel doesn't send there still comes through /dev/fuse: FORGET, INTERRUPT,
-// and in the other direction notifications.
+// threads. What the kernel doesn't send there still comes through /dev/fuse: INTERRUPT, FORGET but
+// for those that a listing waits for, and in the other direction notifications.
 //
 // This stands beside libfuse rather than using its `io_uring` option, which fits none of our
 // needs (3.18.3): one thread per processor serves a queue, so that one blocking operation stalls

@@ -194,6 +194,22 @@ TEST_CASE("Over io_uring waits for locks hold up nobody", "[io_uring]") {
   CHECK(read_file(mount / "file") == "content");
 }
 
+// The kernel turns away an entry of a listing that would make a directory its own ancestor, and
+// gives the node of it back: by a FORGET for whose end the listing waits.
+TEST_CASE("Over io_uring an entry that the kernel can't take doesn't stop a listing",
+          "[io_uring]") {
+  require_io_uring();
+  const TemporaryDirectory source;
+  std::filesystem::create_directories(source / "above/below");
+  const Mount mount(source.path(), {.options = with_option(over_io_uring(), "--cache=always")});
+  const UniqueFd below = open_fd(mount / "above/below", O_RDONLY | O_DIRECTORY);
+  std::filesystem::rename(source / "above/below", source / "below");
+  std::filesystem::rename(source / "above", source / "below/above");
+  Process lister = Process::call(
+      [&] { return names_in("/proc/self/fd/" + std::to_string(below.get())).size() == 1 ? 0 : 1; });
+  CHECK(lister.wait() == 0);
+}
+
 TEST_CASE("Over io_uring a killed reader leaves the mount whole", "[io_uring]") {
   require_io_uring();
   const TemporaryDirectory source;
