@@ -154,7 +154,15 @@ class Mount {
                  plan_.is_read_only ? ", read-only" : "");
   }
 
-  Result<void> serve() { return session_->serve(); }
+  // Linux 6.18 now and then lets the device's last reading fail with ECONNABORTED where the mount
+  // is taken away, rather than with ENODEV.
+  Result<void> serve() {
+    auto served = session_->serve();
+    if (!served && served.error().errnum() == ECONNABORTED && is_taken_away()) {
+      return {};
+    }
+    return served;
+  }
 
  private:
   Mount(const Options& options, MountPlan plan)
@@ -202,6 +210,7 @@ class Mount {
     const auto entry = found ? *found : std::nullopt;
     if (entry) {
       fs_->refuse_device(entry->device);
+      device_ = entry->device;
     }
     const auto choice = choose_read_path(options_.read_path, adapter_->features().passthrough,
                                          plan_.root.get(), backings_, cache_);
@@ -236,6 +245,13 @@ class Mount {
     fs_->set_watch(*watcher_);
   }
 
+  // Another mount may be at the place by now.
+  bool is_taken_away() const {
+    const auto found = find_mount(plan_.mountpoint);
+    const auto entry = found ? *found : std::nullopt;
+    return found && (!entry || entry->device != device_);
+  }
+
   void stop_threads() {
     if (watcher_) {
       watcher_->stop();
@@ -255,6 +271,7 @@ class Mount {
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
+  dev_t device_ = 0;                                               // the mount's, once it stands
   ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled
 };
 

@@ -21,6 +21,7 @@
 #include "support/kernel_mount.h"
 #include "support/mount.h"
 #include "support/read_paths.h"
+#include "support/strace.h"
 
 namespace mmapdir::test {
 namespace {
@@ -136,6 +137,30 @@ TEST_CASE("umount ends the daemon in front, with status 0", "[lifecycle]") {
   CHECK(mount.mounted());
   CHECK(mount.unmount() == 0);
   CHECK(mount.daemon().wait(kPatience) == 0);
+}
+
+// What the kernel says at the device's last reading isn't always the same.
+TEST_CASE("The daemon ends with status 0 if its reading is aborted and the mount is gone",
+          "[lifecycle]") {
+  require_strace();
+  const Directories where;
+  Mount mount(where.source());
+  const UniqueFd root = open_fd(mount.root(), O_RDONLY | O_DIRECTORY);
+  bool is_gone = true;
+  SECTION("gone") { must(::umount2(mount.root().c_str(), MNT_DETACH), "umount2"); }
+  SECTION("still there") { is_gone = false; }
+  // Not each thread's first, which strace's coming lets begin anew.
+  const Strace strace(mount.daemon(), {"-P", "/dev/fuse", "-e", "trace=read", "-e",
+                                       "inject=read:error=ECONNABORTED:when=2+"});
+  int asked = 0;
+  CHECK(eventually(
+      [&] {
+        ::faccessat(root.get(), std::to_string(++asked).c_str(), F_OK, 0);
+        return !mount.daemon().running();
+      },
+      kPatience));
+  CHECK(mount.daemon().wait(kPatience) == (is_gone ? 0 : 1));
+  CHECK(mount.log().contains("serve: Software caused connection abort") != is_gone);
 }
 
 TEST_CASE("A signal unmounts an idle mount and ends the daemon with status 0", "[lifecycle]") {
