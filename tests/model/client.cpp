@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "client.h"
 
-#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +32,20 @@ void send_text(int channel, const std::string& text) {
   }
 }
 
+// What was written to mappings is to be on the source as well. syncfs wouldn't do: of FUSE the
+// kernel doesn't wait for what it writes back (fs/fs-writeback.c, Linux 6.18 with commit
+// f9a49aa302a0). What isn't mapped any more was written, and waited for, when it was unmapped
+// (fuse_vma_close).
+std::string sync_all_mapped(World& world) {
+  for (const SharedMapping& mapping : world.mappings) {
+    if (mapping) {
+      // It may fail on either side: a file made shorter is no whole mapping.
+      (void)::msync(mapping.bytes(), mapping.size(), MS_SYNC);
+    }
+  }
+  return {};
+}
+
 class Server {
  public:
   Server(const Roots& roots, Mappings mappings)
@@ -53,10 +67,10 @@ class Server {
 
  private:
   std::string carry_out(World& world, const Operation& operation) const {
+    if (operation.kind == kSyncAllMapped) {
+      return sync_all_mapped(world);
+    }
     if (operation.kind == kCompare) {
-      // What was written to mappings is to be on the source as well. Above the tree, where nobody
-      // has changed who may enter.
-      (void)::syncfs(open_fd(mounted_.path.parent_path(), O_RDONLY | O_DIRECTORY).get());
       return describe_world(world.path,
                             mappings_ == Mappings::kNone ? Times::kCompared : Times::kLeftOut);
     }

@@ -62,7 +62,7 @@ std::optional<Difference> Model::run(const std::vector<Operation>& operations) {
       return Difference{.step = step, .text = *std::move(apart)};
     }
   }
-  if (auto apart = compare(trees, *clients.front())) {
+  if (auto apart = compare(trees, *clients.front(), clients)) {
     return Difference{.step = operations.size(), .text = *std::move(apart)};
   }
   return std::nullopt;
@@ -82,7 +82,7 @@ std::optional<std::string> Model::carry_out(const Operation& operation, const Tr
     return std::nullopt;
   }
   if (operation.kind == kCompare) {
-    return compare(trees, *client);
+    return compare(trees, *client, clients);
   }
   const Answers answers = client->ask(operation);
   if (answers.plain == answers.mounted) {
@@ -93,7 +93,11 @@ std::optional<std::string> Model::carry_out(const Operation& operation, const Tr
 }
 
 // On the mount as the client sees it, and on the source.
-std::optional<std::string> Model::compare(const Trees& trees, Client& client) const {
+std::optional<std::string> Model::compare(
+    const Trees& trees, Client& client, const std::vector<std::unique_ptr<Client>>& clients) const {
+  for (const auto& each : clients) {
+    each->ask({.kind = kSyncAllMapped});
+  }
   const Answers seen = client.ask({.kind = kCompare});
   if (const auto apart = line_apart(seen.plain, seen.mounted); !apart.empty()) {
     return "trees, on the mount\n" + apart;

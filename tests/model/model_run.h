@@ -44,7 +44,8 @@ class Model {
   Trees make_trees();
   std::optional<std::string> carry_out(const Operation& operation, const Trees& trees,
                                        std::vector<std::unique_ptr<Client>>& clients);
-  std::optional<std::string> compare(const Trees& trees, Client& client) const;
+  std::optional<std::string> compare(const Trees& trees, Client& client,
+                                     const std::vector<std::unique_ptr<Client>>& clients) const;
   void make_kernel_forget() const;
 
   Setup setup_;

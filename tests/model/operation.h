@@ -52,6 +52,8 @@ void add_mapping_operations(Kinds& kinds);  // shared mappings that are read and
 inline constexpr std::string_view kCrash = "crash";    // the client is killed, and one comes after
 inline constexpr std::string_view kForget = "forget";  // the kernel forgets what it needn't know
 inline constexpr std::string_view kCompare = "compare trees";
+// Comes before it, to each client.
+inline constexpr std::string_view kSyncAllMapped = "sync all mapped";
 
 // What an open file's O_APPEND is taken away with (fcntl).
 inline constexpr std::string_view kClearAppend = "clear append";
