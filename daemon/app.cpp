@@ -27,6 +27,7 @@
 #include "mount_table.h"
 #include "preflight.h"
 #include "read_path_choice.h"
+#include "selinux.h"
 #include "watch/watcher.h"
 
 namespace mmapdirfs {
@@ -173,6 +174,7 @@ class Mount {
     config.kernel_checks_permissions = kernel_checks_permissions(options_, plan_);
     config.owns_source = options_.cache.mode == CacheMode::kAlways;
     config.checks_versions = options_.cache.mode == CacheMode::kAuto;
+    config.labels_are_unused = !machine_has_selinux();
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     if (opens_without_message(options_, plan_)) {
       config.kept_inodes = 0;  // the adapter keeps handles

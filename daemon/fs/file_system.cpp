@@ -43,6 +43,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       descriptor_limit_(config.descriptor_limit),
       owns_source_(config.owns_source),
       checks_versions_(config.checks_versions),
+      labels_are_unused_(config.labels_are_unused),
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root)),

@@ -66,6 +66,9 @@ struct FileSystemConfig {
   // Whether open() tells by its attributes if a file is as the kernel's pages have it; else
   // OpenedFile::keep_pages is false.
   bool checks_versions = true;
+  // SELinux isn't on this machine: that a file has no label is answered as if the source couldn't
+  // have labels. A program asks no further then (coreutils), rather than for each file.
+  bool labels_are_unused = false;
   // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
   // up to the process's limit is for looking things up, so that closing goes on working.
   int descriptor_limit = std::numeric_limits<int>::max();
@@ -265,6 +268,7 @@ class FileSystem {
   const int descriptor_limit_;
   const bool owns_source_;
   const bool checks_versions_;
+  const bool labels_are_unused_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;
   SourceWatch* watch_ = nullptr;  // none: nothing is reported

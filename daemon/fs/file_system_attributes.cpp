@@ -153,7 +153,10 @@ Result<std::size_t> FileSystem::getxattr(NodeId node, const char* name, std::spa
   }
   const ssize_t n = ::getxattr(ProcPath((*fd)->get()).c_str(), name, value.data(), value.size());
   if (n < 0) {
-    return std::unexpected(Error::from_errno(errno, "get the attribute", name));
+    const bool is_unused_label =
+        labels_are_unused_ && errno == ENODATA && std::string_view(name) == "security.selinux";
+    return std::unexpected(
+        Error::from_errno(is_unused_label ? EOPNOTSUPP : errno, "get the attribute", name));
   }
   return static_cast<std::size_t>(n);
 }

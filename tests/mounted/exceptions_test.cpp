@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -121,6 +122,12 @@ const std::array exceptions{
                     return ::ioctl(fd, FS_IOC_FIEMAP, &map);
                   },
               .on_directory = "0",
+              .on_mount = "EOPNOTSUPP"},
+    Exception{.name = "security.selinux: where there is no SELinux, no file can have it",
+              .where = Where::kEverywhere,
+              .flags = O_RDONLY,
+              .call = [](int fd) { return ::fgetxattr(fd, "security.selinux", nullptr, 0); },
+              .on_directory = "ENODATA",
               .on_mount = "EOPNOTSUPP"},
     Exception{.name = "_PC_LINK_MAX: the C library knows no FUSE source's",
               .where = Where::kEverywhere,

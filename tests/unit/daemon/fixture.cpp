@@ -21,10 +21,11 @@ std::unique_ptr<FileSystem> create(const std::filesystem::path& source,
                                    BackingRegistry& registry) {
   std::unique_ptr<FileSystem> fs;
   const auto make = [&] {
-    auto made = FileSystem::create(
-        open_directory(source),
-        {.read_path = options.read_path, .cached_descriptors = options.cached_descriptors}, cache,
-        registry);
+    auto made = FileSystem::create(open_directory(source),
+                                   {.read_path = options.read_path,
+                                    .cached_descriptors = options.cached_descriptors,
+                                    .labels_are_unused = options.labels_are_unused},
+                                   cache, registry);
     if (made) {
       fs = std::move(*made);
     }

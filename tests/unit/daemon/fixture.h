@@ -38,6 +38,7 @@ struct FixtureOptions {
   std::size_t cached_descriptors = 512;
   mmapdir::MappingLimits limits = mmapdir::MappingLimits::from_system();
   Reaching reaching = Reaching::kByName;
+  bool labels_are_unused = false;
 };
 
 UniqueFd open_directory(const std::filesystem::path& path);

@@ -155,5 +155,22 @@ TEST_CASE("An open file's attributes are found once its name is gone", "[xattrs]
   fixture.fs().release(opened.handle);
 }
 
+TEST_CASE("Where labels are unused a file without one seems not to be able to have it",
+          "[xattrs]") {
+  constexpr const char* kLabel = "security.selinux";
+  Fixture fixture({.labels_are_unused = true});
+  Fixture plain;
+  write_file(fixture / "file", "");
+  write_file(plain / "file", "");
+  const NodeId node = fixture.node_of("file");
+  CHECK(errno_of(fixture.fs().getxattr(node, kLabel, {})) == EOPNOTSUPP);
+  CHECK(errno_of(fixture.fs().getxattr(node, "user.other", {})) == ENODATA);
+  CHECK(errno_of(plain.fs().getxattr(plain.node_of("file"), kLabel, {})) == ENODATA);
+  set_xattr(fixture / "file", kLabel, "a label");
+  const auto length = fixture.fs().getxattr(node, kLabel, {});
+  REQUIRE(errno_of(length) == 0);
+  CHECK(*length == std::string_view("a label").size());
+}
+
 }  // namespace
 }  // namespace mmapdirfs::test
