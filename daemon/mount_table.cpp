@@ -52,6 +52,14 @@ std::optional<MountEntry> parse_line(std::string_view line) {
                     .device = ::makedev(major, minor)};
 }
 
+Result<std::string> read_table() {
+  std::ifstream file("/proc/self/mountinfo");
+  if (!file) {
+    return std::unexpected(Error::from_errno(errno, "read", "/proc/self/mountinfo"));
+  }
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
 }  // namespace
 
 std::optional<MountEntry> find_mount_in(std::string_view table, std::string_view mountpoint) {
@@ -66,12 +74,23 @@ std::optional<MountEntry> find_mount_in(std::string_view table, std::string_view
 }
 
 Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
-  std::ifstream file("/proc/self/mountinfo");
-  if (!file) {
-    return std::unexpected(Error::from_errno(errno, "read", "/proc/self/mountinfo"));
+  const auto table = read_table();
+  if (!table) {
+    return std::unexpected(table.error());
   }
-  const std::string table(std::istreambuf_iterator<char>(file), {});
-  return find_mount_in(table, mountpoint);
+  return find_mount_in(*table, mountpoint);
+}
+
+std::vector<MountEntry> mounts_of_type(std::string_view type) {
+  std::vector<MountEntry> found;
+  const auto table = read_table().value_or("");
+  for (const auto line : std::views::split(table, '\n')) {
+    auto entry = parse_line({line.begin(), line.end()});
+    if (entry && entry->type == type) {
+      found.push_back(std::move(*entry));
+    }
+  }
+  return found;
 }
 
 }  // namespace mmapdirfs

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fs/types.h"
 
@@ -24,6 +25,9 @@ struct MountEntry {
 
 // The topmost mount at a path, compared as text; nothing where nothing is mounted.
 Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint);
+
+// All mounts of a type, oldest first; none where the table can't be read.
+std::vector<MountEntry> mounts_of_type(std::string_view type);
 
 // The last line of `table` whose mount point is `mountpoint`. Apart for the tests.
 std::optional<MountEntry> find_mount_in(std::string_view table, std::string_view mountpoint);
