@@ -19,7 +19,7 @@ class MappingCache::Impl : public std::enable_shared_from_this<Impl> {
  public:
   explicit Impl(MappingLimits limits) : limits_(limits) {}
 
-  Result<MappingRef> acquire(int fd);
+  Result<MappingRef> acquire(int fd, Advice advice);
   void forget(const FileIdentity& identity);
   void clear();
   MappingCounters counters() { return table_.lock()->counters; }
@@ -43,7 +43,7 @@ class MappingCache::Impl : public std::enable_shared_from_this<Impl> {
   };
 
   MappingRef find(const FileVersion& present);
-  Result<MappingRef> map_anew(int fd, const FileVersion& present);
+  Result<MappingRef> map_anew(int fd, const FileVersion& present, Advice advice);
   bool make_room_for(const FileVersion& present);
   MappingRef lend(MappingTable& table, Position entry);
   void end_loan(Position entry);
@@ -54,7 +54,7 @@ class MappingCache::Impl : public std::enable_shared_from_this<Impl> {
   Guarded<MappingTable> table_;
 };
 
-Result<MappingRef> MappingCache::Impl::acquire(int fd) {
+Result<MappingRef> MappingCache::Impl::acquire(int fd, Advice advice) {
   const auto status = file_status(fd);
   if (!status) {
     return refuse(status.error());
@@ -73,7 +73,7 @@ Result<MappingRef> MappingCache::Impl::acquire(int fd) {
   if (auto found = find(present)) {  // by the thread whose turn it was before
     return found;
   }
-  return map_anew(fd, present);
+  return map_anew(fd, present, advice);
 }
 
 MappingRef MappingCache::Impl::find(const FileVersion& present) {
@@ -95,7 +95,7 @@ MappingRef MappingCache::Impl::lend(MappingTable& table, Position entry) {
   return {std::move(loan), entry->file.get()};
 }
 
-Result<MappingRef> MappingCache::Impl::map_anew(int fd, const FileVersion& present) {
+Result<MappingRef> MappingCache::Impl::map_anew(int fd, const FileVersion& present, Advice advice) {
   if (!make_room_for(present)) {
     return refuse(Error(std::errc::resource_unavailable_try_again, "map"));
   }
@@ -103,6 +103,10 @@ Result<MappingRef> MappingCache::Impl::map_anew(int fd, const FileVersion& prese
   if (!file) {
     table_.lock()->cancel_reservation(present.size);
     return refuse(file.error());
+  }
+  if (advice != Advice::kNormal) {
+    // Without it the bytes are the same.
+    static_cast<void>(advise(**file, {.offset = 0, .length = present.size}, advice));
   }
   const bool pinned = identity_is_pinned(fd);
   auto table = table_.lock();
@@ -159,7 +163,9 @@ MappingCache::MappingCache(MappingLimits limits) : impl_(std::make_shared<Impl>(
 
 MappingCache::~MappingCache() { impl_->clear(); }
 
-Result<MappingRef> MappingCache::acquire(int fd) { return impl_->acquire(fd); }
+Result<MappingRef> MappingCache::acquire(int fd, Advice advice) {
+  return impl_->acquire(fd, advice);
+}
 
 void MappingCache::forget(dev_t device, ino_t inode) {
   impl_->forget({.device = device, .inode = inode});

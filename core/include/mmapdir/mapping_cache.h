@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "mmapdir/advice.h"
 #include "mmapdir/result.h"
 
 namespace mmapdir {
@@ -70,13 +71,14 @@ class MappingCache {
   ~MappingCache();
 
   // A mapping that covers at least the file's present size. `fd` must be open for reading and is
-  // only borrowed for the call.
+  // only borrowed for the call. One that is made by this call is given the advice; one that is
+  // found keeps its own.
   //
   // Errors: EAGAIN when the bounds are reached and nothing is idle; else what fstat or mmap said
   // (ENODEV where the file system or the file's type can't be mapped, ENOMEM, EACCES for an
   // O_WRONLY descriptor). Each is a reason to pread instead, none means that the file is
   // unreadable.
-  Result<MappingRef> acquire(int fd);
+  Result<MappingRef> acquire(int fd, Advice advice = Advice::kNormal);
 
   // Forgets the mapping of one file, if there is any: now if it is idle, else when its last
   // MappingRef goes. A mapping keeps a deleted file's blocks on the disk.

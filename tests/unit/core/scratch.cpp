@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cstdlib>
+
+#include "mmapdir/residency.h"
 
 namespace mmapdir::test {
 namespace fs = std::filesystem;
@@ -38,6 +41,19 @@ void append_to(const fs::path& path, std::string_view text) {
 }
 
 void resize(const fs::path& path, std::uint64_t size) { fs::resize_file(path, size); }
+
+void drop_from_memory(int fd) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::uint64_t resident = 1;
+  while (resident > 0 && std::chrono::steady_clock::now() < deadline) {
+    must(::fsync(fd), "fsync");
+    REQUIRE(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    const auto residency = residency_of(fd, 1);
+    REQUIRE(residency);
+    resident = residency->resident_bytes;
+  }
+  REQUIRE(resident == 0);
+}
 
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;

@@ -51,6 +51,10 @@ void put_file(const std::filesystem::path& path, std::string_view text);
 void append_to(const std::filesystem::path& path, std::string_view text);
 void resize(const std::filesystem::path& path, std::uint64_t size);
 
+// Writes back what is dirty, and returns when none of the file's pages is in memory any more. Only
+// for files that nobody has mapped and locked.
+void drop_from_memory(int fd);
+
 // Every name in a directory of the file system, hidden ones as well, sorted.
 std::vector<std::string> names_in(const std::filesystem::path& directory);
 
