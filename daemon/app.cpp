@@ -28,6 +28,7 @@
 #include "preflight.h"
 #include "read_path_choice.h"
 #include "selinux.h"
+#include "service_notifier.h"
 #include "watch/watcher.h"
 
 namespace mmapdirfs {
@@ -282,34 +283,45 @@ int fail(const std::string& message) {
   return EXIT_FAILURE;
 }
 
+// Asks the daemon for its root, and not the kernel for what it keeps; the kernel holds the question
+// until requests are served.
+Result<void> ask(const std::string& mountpoint) {
+  struct statx root{};
+  if (::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &root) != 0) {
+    return std::unexpected(Error::from_errno(errno, "ask the mount", mountpoint));
+  }
+  return {};
+}
+
 int serve(const Options& options, MountPlan plan,
           const std::function<void(const Mount&)>& on_ready) {
   raise_descriptor_limit();
   const std::string mountpoint = plan.mountpoint;
+  // Who goes behind was started by a command of somebody's, and that somebody may have a manager.
+  // Made before the mount, so that it waits for its question when the mount has gone.
+  ServiceNotifier notifier(options.foreground ? ServiceManager::from_environment() : std::nullopt);
   auto mount = Mount::create(options, std::move(plan));
   if (!mount) {
     return fail(mount.error().message);
   }
   (*mount)->announce();
   on_ready(**mount);
-  if (const auto served = (*mount)->serve(); !served) {
+  notifier.watch("Serving " + mountpoint, [&] { return ask(mountpoint).has_value(); });
+  const auto served = (*mount)->serve();
+  notifier.announce_stopping();
+  if (!served) {
     return fail(served.error().message());
   }
   spdlog::info("unmounted {}", mountpoint);
   return EXIT_SUCCESS;
 }
 
-// The mount answers once its root can be looked at; the kernel holds the question until then.
 int wait_for_answer(Background& background, const std::string& mountpoint) {
   if (const int status = background.wait(); status != EXIT_SUCCESS) {
     return status;
   }
-  struct stat info{};
-  if (::stat(mountpoint.c_str(), &info) != 0) {
-    return fail("the mount at '" + mountpoint +
-                "' doesn't answer: " + std::generic_category().message(errno));
-  }
-  return EXIT_SUCCESS;
+  const auto answered = ask(mountpoint);
+  return answered ? EXIT_SUCCESS : fail(answered.error().message());
 }
 
 int serve_behind(const Options& options, MountPlan plan) {
