@@ -13,12 +13,18 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "background.h"
+#include "control/config_document.h"
+#include "control/control_directory.h"
 #include "fs/file_system.h"
 #include "fuse/adapter.h"
+#include "fuse/adapter_control.h"
 #include "fuse/backing.h"
 #include "fuse/invalidator.h"
 #include "fuse/session.h"
@@ -192,6 +198,9 @@ class Mount {
     fs_ = std::move(*fs);
     adapter_ = std::make_unique<Adapter>(*fs_, invalidator_, CachePolicy(options_.cache),
                                          negotiation(options_, plan_));
+    if (options_.control) {
+      make_control_directory(*options_.control);
+    }
     auto session = Session::create(*adapter_, session_options(options_, plan_));
     if (!session) {
       return std::unexpected(session.error());
@@ -205,6 +214,27 @@ class Mount {
     }
     backings_.attach(session_->device());
     return settle();
+  }
+
+  void make_control_directory(const std::string& name) {
+    const auto reads =
+        opens_without_message(options_, plan_) ? ControlReads::kByNode : ControlReads::kByHandle;
+    control_directory_.emplace(name, [this] { return source_has(*options_.control); }, reads);
+    control_directory_->add("config", DocumentAudience::kEverybody,
+                            [this] { return config_document(options_); });
+    if (control_directory_->is_hidden()) {
+      spdlog::warn(
+          "the source has a '{}' itself, which is shown; --control=NAME gives the control "
+          "directory another name",
+          name);
+    }
+    control_adapter_.emplace(*control_directory_, *fs_, reads);
+    adapter_->set_control(*control_adapter_);
+  }
+
+  bool source_has(const std::string& name) const {
+    struct stat info{};
+    return ::fstatat(plan_.root.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
   }
 
   // What only a mount that stands can tell.
@@ -272,6 +302,8 @@ class Mount {
   std::unique_ptr<FileSystem> fs_;
   Invalidator invalidator_;
   std::unique_ptr<Watcher> watcher_;
+  std::optional<ControlDirectory> control_directory_;
+  std::optional<ControlAdapter> control_adapter_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
   dev_t device_ = 0;                                               // the mount's, once it stands

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "mmapdir/relative_path.h"
 #include "mount_options.h"
 #include "version.h"
 
@@ -32,11 +33,6 @@ constexpr std::array<std::pair<std::string_view, std::optional<ReadPath>>, 4> kR
     {"mapped", ReadPath::kMapped},
     {"plain", ReadPath::kPlain},
 }};
-constexpr std::array<std::pair<std::string_view, IoUringUse>, 3> kIoUringUses = {{
-    {"auto", IoUringUse::kAuto},
-    {"on", IoUringUse::kOn},
-    {"off", IoUringUse::kOff},
-}};
 constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {{
     {"error", "error"},
     {"warn", "warning"},
@@ -45,9 +41,9 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 8> kDaemonOptions = {
-    "read-path", "cache",    "attr-timeout", "entry-timeout",
-    "threads",   "io-uring", "max-mappings", "log-level"};
+constexpr std::array<std::string_view, 9> kDaemonOptions = {
+    "read-path", "cache",        "attr-timeout", "entry-timeout", "threads",
+    "io-uring",  "max-mappings", "log-level",    "control"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -78,6 +74,19 @@ unsigned number(const char* option, const std::string& text, unsigned least, uns
   return value;
 }
 
+// Nothing: off.
+std::optional<std::string> control_name(const std::string& value) {
+  if (value == "off") {
+    return std::nullopt;
+  }
+  const auto path = mmapdir::RelativePath::parse(value);
+  if (!path || path->is_root() || value.contains('/')) {
+    throw UsageException{fmt::format(
+        "--control={}: allowed are off and a name that a directory can have, without '/'", value)};
+  }
+  return value;
+}
+
 po::options_description visible_options() {
   po::options_description description("Options", 100, 60);
   // clang-format off
@@ -104,6 +113,9 @@ po::options_description visible_options() {
      "files mapped at once, at most (default: half of vm.max_map_count)")
     ("log-level", po::value<std::string>()->value_name("LEVEL"),
      "error, warn, info (default) or debug")
+    ("control", po::value<std::string>()->value_name("NAME"),
+     "name of the directory in the mount's root that shows how the mount does, or off "
+     "(default .mmapdirfs)")
     ("help,h", "print this text")
     ("version,V", "print the version");
   // clang-format on
@@ -239,6 +251,7 @@ Options to_options(const po::variables_map& values) {
   with("cache", [&](auto& v) { options.cache.mode = choose(kCacheModes, "cache", v); });
   with("io-uring", [&](auto& v) { options.io_uring = choose(kIoUringUses, "io-uring", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
+  with("control", [&](auto& v) { options.control = control_name(v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });

@@ -34,6 +34,8 @@ struct Options {
   std::optional<unsigned> max_mappings;
   // One of spdlog's names: error, warning, info, debug.
   std::string log_level = "info";
+  // The control directory's name in the mount's root; nothing: there is none.
+  std::optional<std::string> control = ".mmapdirfs";
   // For the kernel and libfuse, unescaped and in their order: "allow_other", "fsname=/data".
   std::vector<std::string> mount_options;
 

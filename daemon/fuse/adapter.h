@@ -12,6 +12,7 @@
 
 namespace mmapdirfs {
 
+class ControlAdapter;
 class Invalidator;
 
 // What the kernel and the daemon agree on at INIT.
@@ -39,7 +40,7 @@ struct KernelFeatures {
 // so each request is answered exactly once, and no lock is held then.
 //
 // Reading is in adapter.cpp, what changes the source in adapter_changes.cpp, locks in
-// adapter_locks.cpp.
+// adapter_locks.cpp; the control directory has an adapter of its own (adapter_control.h).
 //
 // Borrows the file system and the invalidator. libfuse calls it from many threads at once.
 class Adapter {
@@ -54,6 +55,11 @@ class Adapter {
   // The operations, for fuse_session_new with this object as the user data. The one place where
   // they are named, and the wall where exceptions end (operations.cpp).
   fuse_lowlevel_ops operations() const;
+
+  // Where requests about the control directory go, whose adapter is borrowed; null: there is none.
+  // Before any request.
+  void set_control(ControlAdapter& control) { control_ = &control; }
+  ControlAdapter* control() const { return control_; }
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
@@ -149,7 +155,8 @@ class Adapter {
   Invalidator& invalidator_;
   CachePolicy policy_;  // constant once requests are served
   const Negotiation negotiation_;
-  KernelFeatures features_;  // written by INIT, before any other request
+  ControlAdapter* control_ = nullptr;  // likewise
+  KernelFeatures features_;            // written by INIT, before any other request
 
   static constexpr std::size_t kNodeHandles = 192;  // of files, and of directories
   NodeHandles node_handles_;

@@ -249,5 +249,15 @@ TEST_CASE("Contradictions are refused", "[command-line]") {
   CHECK(parse({"--max-mappings=5", "--read-path=auto"}).max_mappings == 5U);
 }
 
+TEST_CASE("The control directory has a name, or there is none", "[command-line]") {
+  CHECK(parse({}).control == ".mmapdirfs");
+  CHECK(parse({"--control=.status"}).control == ".status");
+  CHECK(parse({"-ocontrol=off"}).control == std::nullopt);
+  for (const char* wrong : {".", "..", "a/b", "/a", "a/"}) {
+    check_says(refusal({std::string("--control=") + wrong}), {"--control=", "off", "without '/'"});
+  }
+  check_says(refusal({"--control=" + std::string(256, 'x')}), {"--control=", "without '/'"});
+}
+
 }  // namespace
 }  // namespace mmapdirfs::test

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "control/control_directory.h"
+#include "fuse/adapter.h"
+
+namespace mmapdirfs {
+
+// Between libfuse and the control directory: answers the requests about its nodes and its name, to
+// which operations.cpp diverts them.
+//
+// Nothing of it is kept by the kernel, so that the source's own file of that name, or the
+// directory, turns up as soon as it is there. Nothing is answered ENOSYS, which would hold for all
+// of the mount.
+//
+// Borrows both. libfuse calls it from many threads at once.
+class ControlAdapter {
+ public:
+  ControlAdapter(ControlDirectory& directory, FileSystem& fs, ControlReads reads)
+      : directory_(directory), fs_(fs), reads_(reads) {}
+
+  // The operations that concern its nodes. Those that change anything are refused.
+  static fuse_lowlevel_ops operations();
+
+  static bool has(fuse_ino_t node) { return ControlDirectory::contains(NodeId{node}); }
+  bool is_named(fuse_ino_t directory, const char* name) const {
+    return directory_.is_named(NodeId{directory}, name);
+  }
+
+ private:
+  template <auto Method>
+  struct Call;
+
+  void lookup(fuse_req_t req, fuse_ino_t parent, const char* name);
+  void getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  void statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, fuse_file_info* info);
+#endif
+  void access(fuse_req_t req, fuse_ino_t node, int mask);
+  void open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  void read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* info);
+  void release(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  void opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
+  template <bool kWithAttributes>
+  void list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* info);
+  void statfs(fuse_req_t req, fuse_ino_t node);
+
+  ControlDirectory& directory_;
+  FileSystem& fs_;
+  const ControlReads reads_;
+};
+
+}  // namespace mmapdirfs
