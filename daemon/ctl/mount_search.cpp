@@ -51,6 +51,7 @@ std::string list_of(const std::vector<MountEntry>& mounts) {
     return "mmapdirfs has nothing mounted here";
   }
   std::vector<std::string> names;
+  names.reserve(mounts.size());
   for (const auto& mount : mounts) {
     names.push_back(fmt::format("'{}'", printable(mount.mountpoint)));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cwchar>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -16,12 +17,13 @@ namespace {
 
 // Marks that turn the direction of writing, and separators that some terminals break lines at
 // (Unicode, chapter 23).
-constexpr std::array<std::pair<char32_t, char32_t>, 6> kHidden = {{{0x00, 0x1F},
+constexpr std::array<std::pair<char32_t, char32_t>, 7> kHidden = {{{0x00, 0x1F},
                                                                    {0x7F, 0x9F},
                                                                    {0x200B, 0x200F},
                                                                    {0x2028, 0x202E},
                                                                    {0x2066, 0x2069},
-                                                                   {0xFEFF, 0xFEFF}}};
+                                                                   {0xFEFF, 0xFEFF},
+                                                                   {0xFFFE, 0xFFFF}}};
 
 bool is_hidden(char32_t c) {
   return std::ranges::any_of(
@@ -98,12 +100,12 @@ std::string fit(std::string_view printable, std::size_t columns, Charset charset
     used += more;
   }
   std::string tail;
-  for (auto it = characters.rbegin(); it != characters.rend(); ++it) {
-    const auto more = columns_of(it->code.value_or('?'));
+  for (const auto& character : std::views::reverse(characters)) {
+    const auto more = columns_of(character.code.value_or('?'));
     if (used + more > columns - 1) {
       break;
     }
-    tail.insert(0, it->bytes);
+    tail.insert(0, character.bytes);
     used += more;
   }
   return head + std::string(mark) + tail + std::string(columns - 1 - used, ' ');

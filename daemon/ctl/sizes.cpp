@@ -49,8 +49,9 @@ std::optional<double> unit_size(std::string_view unit) {
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
   std::uint64_t whole = 0;
-  const auto* const end = text.data() + text.size();
-  if (const auto parsed = std::from_chars(text.data(), end, whole);
+  const auto* const begin = text.data();
+  const auto* const end = begin + text.size();
+  if (const auto parsed = std::from_chars(begin, end, whole);
       parsed.ec == std::errc{} && parsed.ptr == end) {
     return whole;  // a double wouldn't hold all of its digits
   }

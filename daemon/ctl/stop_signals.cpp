@@ -3,13 +3,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
+#include <cstddef>
 
 namespace mmapdirfs::ctl {
 namespace {
-
-constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 // A signal handler reaches nothing else.
 volatile std::sig_atomic_t caught_signal = 0;
@@ -21,24 +18,24 @@ void handle_stop(int number) {
 
 void handle_alarm(int /*number*/) { ::alarm(1); }
 
-void install(int number, void (*handler)(int)) {
-  struct sigaction action{};
-  action.sa_handler = handler;  // no SA_RESTART: waiting calls are to return
-  ::sigaction(number, &action, nullptr);
-}
-
 }  // namespace
 
 StopSignals::StopSignals() {
   caught_signal = 0;
-  install(SIGALRM, handle_alarm);
-  std::ranges::for_each(kStopSignals, [](int number) { install(number, handle_stop); });
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    const int number = kSignals.at(i);
+    struct sigaction action{};
+    // No SA_RESTART: waiting calls are to return.
+    action.sa_handler = number == SIGALRM ? handle_alarm : handle_stop;
+    ::sigaction(number, &action, &before_.at(i));
+  }
 }
 
 StopSignals::~StopSignals() {
-  std::ranges::for_each(kStopSignals, [](int number) { install(number, SIG_DFL); });
   ::alarm(0);
-  install(SIGALRM, SIG_DFL);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    ::sigaction(kSignals.at(i), &before_.at(i), nullptr);
+  }
   caught_signal = 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <csignal>
 
 namespace mmapdirfs::ctl {
@@ -18,6 +19,12 @@ class StopSignals {
 
   // The signal that has come, or 0. For any code that waits: false where nobody catches signals.
   static int caught();
+
+ private:
+  // SIGALRM is the one that interrupts again.
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
+
+  std::array<struct sigaction, kSignals.size()> before_{};
 };
 
 }  // namespace mmapdirfs::ctl

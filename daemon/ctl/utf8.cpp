@@ -14,8 +14,10 @@ struct Form {
   char32_t least;
 };
 
-constexpr std::array<Form, 4> kForms = {
-    {{0x80, 0x00, 0x00}, {0xE0, 0xC0, 0x80}, {0xF0, 0xE0, 0x800}, {0xF8, 0xF0, 0x10000}}};
+constexpr std::array kForms = {Form{.mask = 0x80, .lead = 0x00, .least = 0x00},
+                               Form{.mask = 0xE0, .lead = 0xC0, .least = 0x80},
+                               Form{.mask = 0xF0, .lead = 0xE0, .least = 0x800},
+                               Form{.mask = 0xF8, .lead = 0xF0, .least = 0x10000}};
 
 Character first_of(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "ctl/fake_mount.h"
+#include "ctl/top_picture.h"
+
+namespace mmapdirfs::ctl::test {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+using nlohmann::json;
+
+json file(const char* name, unsigned inode, unsigned reads, const char* path = "mapped") {
+  return {{"path", name},           {"inode", inode}, {"size", 8192},
+          {"resident_bytes", 4096}, {"reads", reads}, {"read_bytes", reads * 10},
+          {"read_path", path}};
+}
+
+TEST_CASE("Rates are what was counted between two looks, busiest first", "[ctl]") {
+  ActivityMeter meter(Charset::kUtf8);
+  CHECK(meter.take({file("a", 1, 100), file("b", 2, 100)}, 0)[0].reads_per_second == 0);
+  const auto second = meter.take({file("a", 1, 110), file("b", 2, 300), file("new", 3, 5)}, 2);
+  REQUIRE(second.size() == 3);
+  CHECK(second[0].name == "b");
+  CHECK(second[0].reads_per_second == 100);
+  CHECK(second[0].bytes_per_second == 1000);
+  CHECK(second[1].name == "a");
+  CHECK(second[1].reads_per_second == 5);
+  CHECK(second[2].reads_per_second == 2.5);
+  CHECK(meter.take({file("reborn", 2, 10)}, 1)[0].reads_per_second == 10);
+}
+
+TEST_CASE("The picture of top fits its terminal", "[ctl]") {
+  ActivityMeter meter(Charset::kUtf8);
+  std::vector<json> files;
+  for (unsigned i = 0; i < 50; ++i) {
+    files.push_back(file("some/longish/directory/日本語/file.name", i, i * 1000000));
+  }
+  const auto activities = meter.take(files, 1);
+  for (unsigned columns = 20; columns < 200; columns += 11) {
+    const auto lines = top_lines("/mnt", activities, fine_terminal(columns), 10);
+    CHECK(lines.size() == 12);
+    for (const auto& line : lines) {
+      INFO(line);
+      CHECK(columns_of(line) <= columns);
+    }
+  }
+}
+
+TEST_CASE("Reads that the kernel answers itself are shown as unknown, not as none", "[ctl]") {
+  ActivityMeter meter(Charset::kUtf8);
+  const auto lines =
+      top_lines("/mnt", meter.take({file("a", 1, 0, "passthrough")}, 0), fine_terminal(), 10);
+  CHECK_THAT(lines.at(2), ContainsSubstring("-           -         -"));
+}
+
+TEST_CASE("top makes one table where nobody looks on", "[ctl]") {
+  FakeMount mount{.files = {{"files", file("a", 1, 100).dump() + "\n"}}};
+  const auto ran = run_on(mount, {"top", "/mnt", "--interval=0.1"});
+  CHECK(ran.status == 0);
+  CHECK_THAT(ran.output, ContainsSubstring("READS/S") && ContainsSubstring("mapped       a\n"));
+  CHECK_FALSE(ran.output.contains('\x1b'));
+  const auto lines = run_on(mount, {"top", "/mnt", "--interval=0.1", "--json"}).output;
+  CHECK(json::parse(lines).at("reads_per_second") == 0.0);
+}
+
+}  // namespace
+}  // namespace mmapdirfs::ctl::test
