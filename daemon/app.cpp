@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <limits>
@@ -29,12 +30,17 @@
 #include "fuse/invalidator.h"
 #include "fuse/session.h"
 #include "log.h"
+#include "metrics/metrics_document.h"
+#include "metrics/mount_figures.h"
+#include "metrics/operation_counters.h"
+#include "metrics/status_document.h"
 #include "mmapdir/mapping_cache.h"
 #include "mount_table.h"
 #include "preflight.h"
 #include "read_path_choice.h"
 #include "selinux.h"
 #include "service_notifier.h"
+#include "version.h"
 #include "watch/watcher.h"
 
 namespace mmapdirfs {
@@ -172,9 +178,41 @@ class Mount {
     return served;
   }
 
+  // As it is now. Any thread may ask.
+  MountFigures figures() const {
+    return {.identity = identity(),
+            .uptime = std::chrono::steady_clock::now() - mounted_,
+            .threads = count_threads(),
+            .descriptors = count_descriptors(),
+            .objects = fs_->counts(),
+            .mappings = cache_.counters(),
+            .mapping_limits = mapping_limits(options_),
+            .locks = fs_->lock_counts(),
+            .watch = watcher_ ? watcher_->counts() : WatchCounts{},
+            .invalidations = invalidator_.counts(),
+            .pins = {},
+            .hot_set = {},
+            .operations = operations_.figures()};
+  }
+
  private:
   Mount(const Options& options, MountPlan plan)
       : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
+
+  MountIdentity identity() const {
+    auto [version, libfuse] = versions();
+    return {.version = std::move(version),
+            .libfuse = std::move(libfuse),
+            .pid = ::getpid(),
+            .source = plan_.source,
+            .mountpoint = plan_.mountpoint,
+            .is_read_only = plan_.is_read_only,
+            .read_path = name_of(choice_.path),
+            .read_path_reason = choice_.advice,
+            .transport = session_->uses_io_uring() ? "io_uring" : "/dev/fuse",
+            .options = config_document(options_),
+            .unwatched_reason = unwatched_reason_};
+  }
 
   FileSystemConfig file_system_config() const {
     FileSystemConfig config = descriptor_budget();
@@ -201,7 +239,7 @@ class Mount {
     if (options_.control) {
       make_control_directory(*options_.control);
     }
-    auto session = Session::create(*adapter_, session_options(options_, plan_));
+    auto session = Session::create(*adapter_, operations_, session_options(options_, plan_));
     if (!session) {
       return std::unexpected(session.error());
     }
@@ -222,6 +260,10 @@ class Mount {
     control_directory_.emplace(name, [this] { return source_has(*options_.control); }, reads);
     control_directory_->add("config", DocumentAudience::kEverybody,
                             [this] { return config_document(options_); });
+    control_directory_->add("status", DocumentAudience::kEverybody,
+                            [this] { return status_document(figures()); });
+    control_directory_->add("metrics", DocumentAudience::kEverybody,
+                            [this] { return metrics_document(figures()); });
     if (control_directory_->is_hidden()) {
       spdlog::warn(
           "the source has a '{}' itself, which is shown; --control=NAME gives the control "
@@ -256,6 +298,7 @@ class Mount {
     }
     backings_.log_first_refusal();
     choice_ = *choice;
+    mounted_ = std::chrono::steady_clock::now();
     return {};
   }
 
@@ -273,8 +316,10 @@ class Mount {
           "{}: names and attributes are asked for again after a second (needed: Linux 5.17 "
           "or newer and fanotify)",
           started.error().message());
+      unwatched_reason_ = started.error().message();
       return;
     }
+    unwatched_reason_ = std::nullopt;
     fs_->set_watch(*watcher_);
   }
 
@@ -299,6 +344,7 @@ class Mount {
   MountPlan plan_;
   mmapdir::MappingCache cache_;
   DeviceBackings backings_;
+  OperationCounters operations_;
   std::unique_ptr<FileSystem> fs_;
   Invalidator invalidator_;
   std::unique_ptr<Watcher> watcher_;
@@ -306,8 +352,11 @@ class Mount {
   std::optional<ControlAdapter> control_adapter_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
-  dev_t device_ = 0;                                               // the mount's, once it stands
-  ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};  // until it is settled
+  dev_t device_ = 0;  // the mount's, once it stands
+  // Known once it is settled.
+  ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};
+  std::optional<std::string> unwatched_reason_ = "the source isn't watched with this --cache";
+  std::chrono::steady_clock::time_point mounted_;
 };
 
 int fail(const std::string& message) {

@@ -58,9 +58,13 @@ Result<SharedFd> FileLocks::description_of(NodeId node, LockOwner owner, pid_t p
     return opened;
   }
   // Another thread of the owner may have been faster: then its description is the one.
-  return owners_.lock()
-      ->try_emplace({node, owner}, Owner{.pid = pid, .description = *opened})
-      .first->second.description;
+  auto owners = owners_.lock();
+  const auto [place, is_new] =
+      owners->try_emplace({node, owner}, Owner{.pid = pid, .description = *opened});
+  if (is_new) {
+    descriptions_.add(*opened);
+  }
+  return place->second.description;
 }
 
 Result<void> FileLocks::set(int description, const struct flock& lock) {

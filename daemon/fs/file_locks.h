@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "fs/lock_descriptions.h"
 #include "fs/types.h"
 #include "support/guarded.h"
 
@@ -50,6 +51,9 @@ class FileLocks {
   // The owner's description, or null: then it holds nothing.
   SharedFd find(NodeId node, LockOwner owner) const;
 
+  // Locks held at this moment.
+  std::size_t held() const { return descriptions_.held(); }
+
   // Gives back all that the owner holds on the inode, as closing any of its descriptors does.
   void release(NodeId node, LockOwner owner);
 
@@ -63,6 +67,7 @@ class FileLocks {
   std::vector<Owner> others_of(NodeId node, LockOwner owner) const;
 
   mutable mmapdir::Guarded<std::map<Key, Owner>> owners_;
+  LockDescriptions descriptions_;
 };
 
 }  // namespace mmapdirfs

@@ -54,7 +54,12 @@ FileSystemCounts FileSystem::counts() const {
   return {.inodes = inodes_.size(),
           .open_inodes = open_inodes_.size(),
           .open_files = files_.size(),
-          .open_directories = directories_.size()};
+          .open_directories = directories_.size(),
+          .watched_directories = watched_.lock()->size()};
+}
+
+LockCounts FileSystem::lock_counts() const {
+  return {.held = locks_.held() + flock_descriptions_.held(), .waiting = lock_waits_.size()};
 }
 
 // The kernel hands out the lowest number that is free, so a number tells how many are taken.

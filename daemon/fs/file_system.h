@@ -25,6 +25,7 @@
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
 #include "fs/kept_inodes.h"
+#include "fs/lock_descriptions.h"
 #include "fs/lock_waits.h"
 #include "fs/lost_names.h"
 #include "fs/open_inode.h"
@@ -80,8 +81,15 @@ struct FileSystemCounts {
   std::size_t open_inodes;
   std::size_t open_files;
   std::size_t open_directories;
+  std::size_t watched_directories = 0;
 
   bool operator==(const FileSystemCounts&) const = default;
+};
+
+// Locks on the source, taken through the mount.
+struct LockCounts {
+  std::size_t held;
+  std::size_t waiting;  // requests that wait for one
 };
 
 // The source directory as a file system: one method for each operation, which knows no transport.
@@ -105,6 +113,8 @@ class FileSystem {
   void set_watch(SourceWatch& watch);
 
   FileSystemCounts counts() const;
+  // Asks the kernel about each description that may hold any.
+  LockCounts lock_counts() const;
 
   // What is watched of the source (file_system_watch.cpp).
   // Whether changes of the file, or of a directory's names, are reported: what is asked of the
@@ -281,11 +291,12 @@ class FileSystem {
   OpenInodes open_inodes_;
   KeptInodes kept_inodes_;
   HandleTable<OpenFile> files_;
+  LockDescriptions flock_descriptions_;
   FileLocks locks_;
   LockWaits lock_waits_;
   HandleTable<DirectoryStream> directories_;
   // Locked while a directory begins or ceases to be watched, and the table is told so.
-  mmapdir::Guarded<std::unordered_map<SourceIdentity, WatchedDirectory>> watched_;
+  mutable mmapdir::Guarded<std::unordered_map<SourceIdentity, WatchedDirectory>> watched_;
 };
 
 }  // namespace mmapdirfs

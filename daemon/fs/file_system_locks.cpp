@@ -85,6 +85,7 @@ Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
   auto description = file.flock_description.lock();
   if (!*description) {  // else another thread was faster
     *description = std::move(*opened);
+    flock_descriptions_.add(*description);
   }
   return *description;
 }

@@ -99,6 +99,12 @@ void LockWaits::interrupt(WaitId id) {
   }
 }
 
+std::size_t LockWaits::size() const {
+  const std::scoped_lock lock(mutex_);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(waits_, [](const auto& entry) { return !entry.second.is_over; }));
+}
+
 void LockWaits::stop() {
   std::unique_lock lock(mutex_);
   stopping_ = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -43,6 +44,9 @@ class LockWaits {
   // Ends a wait, also one that hasn't begun; one that is over is left alone.
   void interrupt(WaitId id);
 
+  // Waits that aren't over.
+  std::size_t size() const;
+
   // Interrupts all waits and returns once they are over. None may be prepared afterwards.
   void stop();
 
@@ -62,7 +66,7 @@ class LockWaits {
   std::thread take_finished();
   bool signal_interrupted();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
   std::map<WaitId, Wait> waits_;

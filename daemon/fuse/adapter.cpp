@@ -51,6 +51,7 @@ void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   const auto entry = fs_.lookup(node_of(parent), name, caller_of(req).thread);
   if (!entry && entry.error().errnum() == ENOENT &&
       policy_.keeps_absence(fs_.is_watched(node_of(parent)))) {
+    note_errno(req, ENOENT);
     const auto absence = to_absence(policy_);
     fuse_reply_entry(req, &absence);
     return;
@@ -183,7 +184,12 @@ void Adapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offs
   // The kernel copies straight from the mapping. Bytes that a truncation took away make the write
   // to /dev/fuse fail with EFAULT and the reader's request end with EIO; libfuse has let go of the
   // request then, so there is nothing left to answer.
-  fuse_reply_buf(req, reinterpret_cast<const char*>(view->bytes.data()), view->bytes.size());
+  if (fuse_reply_buf(req, reinterpret_cast<const char*>(view->bytes.data()), view->bytes.size()) ==
+      -EFAULT) {
+    note_errno(req, EIO);
+  } else {
+    note_bytes(req, view->bytes.size());
+  }
 }
 
 void Adapter::lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
@@ -209,7 +215,7 @@ void Adapter::fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_in
 
 void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {
   fs_.release(handle_of(info));
-  fuse_reply_err(req, 0);
+  reply_errno(req, 0);
 }
 
 void Adapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
@@ -264,7 +270,7 @@ void Adapter::fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file
 
 void Adapter::releasedir(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {
   fs_.releasedir(handle_of(info));
-  fuse_reply_err(req, 0);
+  reply_errno(req, 0);
 }
 
 void Adapter::statfs(fuse_req_t req, fuse_ino_t node) {

@@ -9,6 +9,7 @@
 #include "cache_policy.h"
 #include "fs/file_system.h"
 #include "fs/node_handles.h"
+#include "fuse/running_operation.h"
 
 namespace mmapdirfs {
 
@@ -137,6 +138,7 @@ class Adapter {
 
   struct LockRequest {
     fuse_req_t req;
+    PostponedOperation operation;
     fuse_ino_t node;
     HandleId handle;
     bool takes;  // rather than gives back
@@ -146,6 +148,7 @@ class Adapter {
                    const std::function<Result<LockWaits::Attempt>()>& wait);
   void reply_lock(const LockRequest& request, const Result<void>& result);
   void reply_taken(const LockRequest& request);
+  static void reply_last(const LockRequest& request, const Result<void>& result);
   void reply_entry(fuse_req_t req, const Result<Entry>& entry);
   void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
   bool goes_past_the_cache(const OpenedFile& opened, int flags) const;

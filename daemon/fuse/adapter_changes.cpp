@@ -130,6 +130,7 @@ void Adapter::write(fuse_req_t req, fuse_ino_t /*node*/, const char* bytes, std:
   if (!written) {
     return reply_error(req, written.error());
   }
+  note_bytes(req, *written);
   fuse_reply_write(req, *written);
 }
 
@@ -146,6 +147,7 @@ void Adapter::copy_file_range(fuse_req_t req, fuse_ino_t /*from*/, off_t from_of
   if (!copied) {
     return reply_error(req, copied.error());
   }
+  note_bytes(req, *copied);
   fuse_reply_write(req, *copied);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 template <int kErrno, class... Args>
 void answer(fuse_req_t req, Args... /*args*/) {
-  fuse_reply_err(req, kErrno);
+  reply_errno(req, kErrno);
 }
 
 template <class... Args>
@@ -146,7 +146,7 @@ void ControlAdapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off
 
 void ControlAdapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {
   directory_.release(handle_of(info));
-  fuse_reply_err(req, 0);
+  reply_errno(req, 0);
 }
 
 void ControlAdapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {

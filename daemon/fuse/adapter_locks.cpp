@@ -26,6 +26,7 @@ void Adapter::setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struc
   const HandleId handle = handle_of(info);
   const LockOwner owner = owner_of(info);
   answer_lock({.req = req,
+               .operation = PostponedOperation::take(),
                .node = node,
                .handle = handle,
                .takes = lock->l_type != F_UNLCK,
@@ -37,6 +38,7 @@ void Adapter::setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struc
 void Adapter::flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation) {
   const HandleId handle = handle_of(info);
   answer_lock({.req = req,
+               .operation = PostponedOperation::take(),
                .node = node,
                .handle = handle,
                .takes = (operation & LOCK_UN) == 0,
@@ -54,7 +56,7 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
   }
   auto attempt = wait();
   if (!attempt) {
-    return reply_error(request.req, attempt.error());
+    return reply_last(request, std::unexpected(attempt.error()));
   }
   const WaitId id = fs_.lock_waits().prepare();
   fuse_req_interrupt_func(
@@ -74,7 +76,7 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
 // which files there are, and what is in this one.
 void Adapter::reply_lock(const LockRequest& request, const Result<void>& result) {
   if (!result || !request.takes || policy_.owns_source()) {
-    return reply_outcome(request.req, result);
+    return reply_last(request, result);
   }
   fs_.catch_up([this, request] { reply_taken(request); });
 }
@@ -87,12 +89,18 @@ void Adapter::reply_taken(const LockRequest& request) {
     if (policy_.keeps_pages()) {
       invalidator_.forget_attributes(node_of(request.node));
     }
-    return reply_outcome(request.req, {});
+    return reply_last(request, {});
   }
   invalidator_.forget_pages(node_of(request.node), [this, request, version = *version] {
     fs_.note_pages(request.handle, version);
-    reply_outcome(request.req, {});
+    reply_last(request, {});
   });
+}
+
+// In whichever thread.
+void Adapter::reply_last(const LockRequest& request, const Result<void>& result) {
+  request.operation.count(result ? 0 : result.error().errnum());
+  reply_outcome(request.req, result);
 }
 
 }  // namespace mmapdirfs

@@ -25,14 +25,21 @@ Invalidator::Invalidator() : worker_([this] { work(); }) {}
 
 Invalidator::~Invalidator() { stop(); }
 
-bool Invalidator::forget_attributes(NodeId node) { return forget_inode(session_, node, -1) == 0; }
+bool Invalidator::forget_attributes(NodeId node) {
+  ++attributes_;
+  return forget_inode(session_, node, -1) == 0;
+}
 
 void Invalidator::forget_name(NodeId directory, const std::string& name) {
+  ++names_;
   forget_entry(session_, directory, name);
 }
 
 // A directory's pages are its listing.
-void Invalidator::forget_listing(NodeId directory) { forget_inode(session_, directory, 0); }
+void Invalidator::forget_listing(NodeId directory) {
+  ++listings_;
+  forget_inode(session_, directory, 0);
+}
 
 // The kernel takes the directory's lock to forget a name, one that can't exist included. Lookups
 // and listings hold that lock from before they ask the daemon until they have kept the answer.
@@ -42,6 +49,7 @@ void Invalidator::wait_for_lookups(NodeId directory) { forget_entry(session_, di
 
 bool Invalidator::forget_all_names() {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  ++names_;
   return fuse_lowlevel_notify_increment_epoch(session_) == 0;
 #else
   return false;
@@ -58,6 +66,10 @@ void Invalidator::forget_pages(NodeId node, Done done) {
   const std::scoped_lock lock(mutex_);
   tasks_.push_back({.node = node, .done = std::move(done)});
   changed_.notify_one();
+}
+
+InvalidationCounts Invalidator::counts() const {
+  return {.attributes = attributes_, .pages = pages_, .names = names_, .listings = listings_};
 }
 
 void Invalidator::stop() {
@@ -87,6 +99,7 @@ void Invalidator::work() {
       stale_.erase(stale_.begin());
     }
     lock.unlock();
+    ++pages_;
     forget_inode(session_, task.node, 0);
     task.done();
     lock.lock();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -11,6 +13,7 @@
 
 #include "fuse/adapter.h"
 #include "watch/kernel_cache.h"
+#include "watch/watch_counts.h"
 
 namespace mmapdirfs {
 
@@ -44,6 +47,9 @@ class Invalidator final : public KernelCache {
   // calls `done`. Returns at once.
   void forget_pages(NodeId node, Done done);
 
+  // Any thread may ask.
+  InvalidationCounts counts() const;
+
   // Returns once all that was asked is done. Nothing may be asked afterwards.
   void stop();
 
@@ -56,6 +62,11 @@ class Invalidator final : public KernelCache {
   void work();
 
   fuse_session* session_ = nullptr;
+
+  std::atomic<std::uint64_t> attributes_ = 0;
+  std::atomic<std::uint64_t> pages_ = 0;
+  std::atomic<std::uint64_t> names_ = 0;
+  std::atomic<std::uint64_t> listings_ = 0;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -10,6 +10,7 @@
 #include "fuse/adapter.h"
 #include "fuse/adapter_control.h"
 #include "fuse/link.h"
+#include "fuse/request.h"
 
 namespace mmapdirfs {
 namespace {
@@ -52,10 +53,10 @@ struct Operation<Member, Method, Places...> {
         (adapter.*Method)(req, args...);
       }
     } catch (const std::bad_alloc&) {
-      fuse_reply_err(req, ENOMEM);
+      reply_errno(req, ENOMEM);
     } catch (const std::exception& error) {
       spdlog::critical("a bug in mmapdirfs: {}", error.what());
-      fuse_reply_err(req, EIO);
+      reply_errno(req, EIO);
     }
   }
 };
@@ -68,13 +69,13 @@ void route(fuse_lowlevel_ops& ops) {
 // A read-only mount's kernel answers by itself; this is for one that was remounted read-write.
 template <class... Args>
 void refuse_change(fuse_req_t req, Args... /*args*/) {
-  fuse_reply_err(req, EROFS);
+  reply_errno(req, EROFS);
 }
 
 // ENOSYS, once, and the kernel asks no more.
 template <class... Args>
 void need_no_message(fuse_req_t req, Args... /*args*/) {
-  fuse_reply_err(req, ENOSYS);
+  reply_errno(req, ENOSYS);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fuse/adapter.h"
+#include "fuse/running_operation.h"
 
 // What every operation of the adapter needs of a request: its parts in the file system's words, and
 // the plain replies.
@@ -23,13 +24,20 @@ inline Caller caller_of(fuse_req_t req) {
       .uid = context->uid, .gid = context->gid, .umask = context->umask, .thread = context->pid};
 }
 
+// The one way to answer with an errno, so that it is counted; 0 says that all went well.
+inline void reply_errno(fuse_req_t req, int errnum) {
+  note_errno(req, errnum);
+  fuse_reply_err(req, errnum);
+}
+#pragma GCC poison fuse_reply_err
+
 inline void reply_error(fuse_req_t req, const Error& error) {
   spdlog::debug("{}", error.message());
-  fuse_reply_err(req, error.errnum());
+  reply_errno(req, error.errnum());
 }
 
 inline void reply_outcome(fuse_req_t req, const Result<void>& result) {
-  fuse_reply_err(req, result ? 0 : result.error().errnum());
+  reply_errno(req, result ? 0 : result.error().errnum());
 }
 
 // A buffer of this thread's own, reused by its later requests.

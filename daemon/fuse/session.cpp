@@ -20,6 +20,8 @@
 #include <thread>
 #include <utility>
 
+#include "fuse/counted_operations.h"
+
 namespace mmapdirfs {
 namespace {
 
@@ -67,10 +69,10 @@ std::string why_not(const Error& error) {
 
 ssize_t send(int device, iovec* pieces, int count, void* link) {
   const std::span message(pieces, static_cast<std::size_t>(count));
-  const auto& [adapter, rings, is_answering_init] = *static_cast<Link*>(link);
-  if (is_answering_init) {
-    rings->announce(message);
-  } else if (rings->answer(message)) {
+  const Link& mount = *static_cast<const Link*>(link);
+  if (mount.is_answering_init) {
+    mount.rings->announce(message);
+  } else if (mount.rings->answer(message)) {
     return static_cast<const fuse_out_header*>(message.front().iov_base)->len;
   }
   return ::writev(device, pieces, count);
@@ -113,7 +115,7 @@ struct RequestBuffer {
 
 }  // namespace
 
-std::expected<Session, StartError> Session::create(Adapter& adapter,
+std::expected<Session, StartError> Session::create(Adapter& adapter, OperationCounters& counters,
                                                    const std::vector<std::string>& mount_options) {
   fuse_set_log_func(forward_log);
   Arguments arguments;
@@ -124,8 +126,8 @@ std::expected<Session, StartError> Session::create(Adapter& adapter,
   if (!complete) {
     return std::unexpected(StartError{"prepare the mount options: out of memory"});
   }
-  const fuse_lowlevel_ops operations = adapter.operations();
-  auto link = std::make_unique<Link>(adapter);
+  auto link = std::make_unique<Link>(adapter, counters, adapter.operations());
+  const fuse_lowlevel_ops operations = counted(link->operations);
   fuse_session* session =
       fuse_session_new(&arguments.args, &operations, sizeof operations, link.get());
   if (session == nullptr) {

@@ -25,8 +25,8 @@ struct Serving {
 class Session {
  public:
   // `mount_options` are the kernel's and libfuse's, unescaped ("fsname=/a,b", "ro"). Nothing is
-  // mounted yet. The adapter is borrowed.
-  static std::expected<Session, StartError> create(Adapter& adapter,
+  // mounted yet. The adapter and the counters, which count its operations, are borrowed.
+  static std::expected<Session, StartError> create(Adapter& adapter, OperationCounters& counters,
                                                    const std::vector<std::string>& mount_options);
 
   Session(Session&&) = default;

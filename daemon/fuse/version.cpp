@@ -5,8 +5,11 @@
 
 namespace mmapdirfs {
 
+Versions versions() { return {.mmapdirfs = MMAPDIR_VERSION, .libfuse = fuse_pkgversion()}; }
+
 std::string version_text() {
-  return std::string("mmapdirfs ") + MMAPDIR_VERSION + " (libfuse " + fuse_pkgversion() + ")\n";
+  const auto [mmapdirfs, libfuse] = versions();
+  return "mmapdirfs " + mmapdirfs + " (libfuse " + libfuse + ")\n";
 }
 
 }  // namespace mmapdirfs

@@ -132,12 +132,16 @@ void Watcher::carry_out_changes() {
   const auto waiting = std::exchange(waiting_.lock()->done, {});
   is_busy_ = true;
   ChangeBatch batch;
-  const auto read = group_->read([&](const Change& change) { batch.add(change); });
+  const auto read = group_->read([&](const Change& change) {
+    ++changes_;
+    batch.add(change);
+  });
   if (!read) {
     spdlog::error("{}", read.error().message());
     batch.note_overflow();
   }
   if (batch.has_overflowed()) {
+    ++overflows_;
     forget_everything();
   }
   batch.carry_out(fs_, cache_);
@@ -146,6 +150,8 @@ void Watcher::carry_out_changes() {
     done();
   }
 }
+
+WatchCounts Watcher::counts() const { return {.changes = changes_, .overflows = overflows_}; }
 
 void Watcher::forget_everything() {
   spdlog::warn(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "support/guarded.h"
 #include "watch/fanotify_group.h"
 #include "watch/kernel_cache.h"
+#include "watch/watch_counts.h"
 
 namespace mmapdirfs {
 
@@ -38,6 +40,8 @@ class Watcher final : public SourceWatch {
   void unwatch(int fd) override;
   void catch_up(std::function<void()> done) override;
 
+  WatchCounts counts() const;
+
  private:
   struct Waiting {
     std::vector<std::function<void()>> done;
@@ -60,6 +64,8 @@ class Watcher final : public SourceWatch {
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_busy_ = false;  // changes were read that aren't carried out yet
   std::atomic<bool> has_refused_ = false;
+  std::atomic<std::uint64_t> changes_ = 0;
+  std::atomic<std::uint64_t> overflows_ = 0;
   mmapdir::Guarded<Waiting> waiting_;
   std::thread worker_;  // the last member: it uses all others
 };

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "fs/lock_descriptions.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+namespace mmapdirfs {
+namespace {
+
+constexpr std::size_t kLeastRoom = 64;
+
+// Where the descriptor was closed just now, and its number taken by another, it is that one's.
+std::size_t locks_of(int fd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd));
+  std::size_t count = 0;
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("lock:")) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+void LockDescriptions::add(const SharedFd& description) {
+  auto state = state_.lock();
+  auto& known = state->descriptions;
+  if (known.size() >= state->room) {
+    std::erase_if(known, [](const Description& each) { return each.owner.expired(); });
+    state->room = std::max(kLeastRoom, 2 * known.size());
+  }
+  known.push_back({.owner = description, .fd = description->get()});
+}
+
+std::size_t LockDescriptions::held() const {
+  std::vector<int> open;
+  for (auto state = state_.lock(); const auto& each : state->descriptions) {
+    if (!each.owner.expired()) {
+      open.push_back(each.fd);
+    }
+  }
+  std::size_t count = 0;
+  for (const int fd : open) {
+    count += locks_of(fd);
+  }
+  return count;
+}
+
+}  // namespace mmapdirfs
