@@ -16,6 +16,9 @@ namespace mmapdir {
 // root itself is a fine path.
 Result<UniqueFd> open_beneath(int root, const RelativePath& path, int flags);
 
+// The same, but for a path that holds no symbolic link and leads to no other mount: ELOOP, EXDEV.
+Result<UniqueFd> open_itself_beneath(int root, const RelativePath& path, int flags);
+
 // Opens a directory so that it can be listed, changed and synced.
 Result<UniqueFd> open_directory_beneath(int root, const RelativePath& path);
 
@@ -31,7 +34,10 @@ struct OpenFile {
 // never blocks on one.
 Result<OpenFile> open_file_beneath(int root, const RelativePath& path);
 
-// The error of that function for a status, if any.
+// The same without symbolic links and other mounts.
+Result<OpenFile> open_itself_as_file_beneath(int root, const RelativePath& path);
+
+// The error of these two for a status, if any.
 Result<void> check_is_regular(const struct stat& status, const RelativePath& path);
 
 }  // namespace mmapdir
