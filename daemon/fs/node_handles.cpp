@@ -60,6 +60,11 @@ Result<NodeHandles::Shared> NodeHandles::directory(NodeId node) {
 
 void NodeHandles::drop(NodeId node) {
   const auto file = files_.lock()->erase(node);
+  drop_directory(node);
+}
+
+// The handle is released without the lock.
+void NodeHandles::drop_directory(NodeId node) {
   const auto directory = directories_.lock()->erase(node);
 }
 

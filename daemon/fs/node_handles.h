@@ -22,13 +22,19 @@ class NodeHandles {
   // Released once it is neither in use nor among the handles kept.
   using Shared = std::shared_ptr<const HandleId>;
 
-  // At most `capacity` files and as many directories are kept.
-  NodeHandles(FileSystem& fs, std::size_t capacity)
-      : fs_(fs), files_(capacity), directories_(capacity) {}
+  // How many of each are kept at most.
+  struct Capacities {
+    std::size_t files;
+    std::size_t directories;
+  };
+
+  NodeHandles(FileSystem& fs, const Capacities& capacities)
+      : fs_(fs), files_(capacities.files), directories_(capacities.directories) {}
 
   Result<Shared> file(NodeId node);
   Result<Shared> directory(NodeId node);
   void drop(NodeId node);
+  void drop_directory(NodeId node);
 
  private:
   using Handles = mmapdir::Guarded<LruMap<NodeId, Shared>>;

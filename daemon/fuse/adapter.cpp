@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "fuse/invalidator.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 
@@ -158,9 +159,26 @@ Result<Adapter::UsedHandle> Adapter::file_of(fuse_ino_t node, const fuse_file_in
                                             : UsedHandle{.id = handle_of(info), .owner = nullptr};
 }
 
+// What was opened before opens were left out has a handle; zero is none.
 Result<Adapter::UsedHandle> Adapter::directory_of(fuse_ino_t node, const fuse_file_info* info) {
-  return negotiation_.opens_without_message ? used(node_handles_.directory(node_of(node)))
-                                            : UsedHandle{.id = handle_of(info), .owner = nullptr};
+  if (handle_of(info) != HandleId{0}) {
+    return UsedHandle{.id = handle_of(info), .owner = nullptr};
+  }
+  auto directory = used(node_handles_.directory(node_of(node)));
+  if (!directory && is_gone(node_of(node), directory.error())) {
+    return std::unexpected(Error::from_errno(ENOENT, "use a directory that was removed"));
+  }
+  return directory;
+}
+
+// One that a program has open can be removed on the source before it is first opened there. The
+// source says ENOENT to who lists it then, which the C library takes for the end.
+bool Adapter::is_gone(NodeId node, const Error& error) {
+  if (error.errnum() != ESTALE || !fs_.is_watched(node)) {
+    return false;
+  }
+  const auto attributes = fs_.getattr(node);
+  return !attributes && attributes.error().errnum() == ESTALE;
 }
 
 Result<Adapter::UsedHandle> Adapter::used(Result<NodeHandles::Shared> opened) {
@@ -218,7 +236,19 @@ void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info)
   reply_errno(req, 0);
 }
 
+// Then the kernel opens directories by itself and keeps every listing that was read to its end
+// (fuse_dir_open, Linux 6.18). Right where it checks who may, where a directory is found again
+// wherever it was moved, and where the source's changes are reported: what isn't watched beneath
+// such a root has its listing forgotten in time.
+bool Adapter::leaves_opendir_out() const {
+  return negotiation_.opens_without_message || (negotiation_.want_posix_acl && policy_.watches() &&
+                                                fs_.has_handles() && fs_.is_watched(kRootNode));
+}
+
 void Adapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
+  if (leaves_opendir_out()) {
+    return reply_errno(req, ENOSYS);  // once, and the kernel asks no more
+  }
   const auto handle = fs_.opendir(node_of(node));
   if (!handle) {
     return reply_error(req, handle.error());
@@ -233,31 +263,43 @@ void Adapter::opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
 
 void Adapter::readdir(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                       fuse_file_info* info) {
-  const auto directory = directory_of(node, info);
-  if (!directory) {
-    return reply_error(req, directory.error());
-  }
-  DirectoryReply reply(req, DirectoryReply::Form::kNames, policy_, scratch_of(size));
-  const auto listed = fs_.readdir(directory->id, static_cast<std::uint64_t>(offset), reply);
-  if (!listed) {
-    return reply_error(req, listed.error());
-  }
-  fuse_reply_buf(req, reply.bytes().data(), reply.bytes().size());
+  list(req, node, size, offset, info, false);
 }
 
 void Adapter::readdirplus(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                           fuse_file_info* info) {
+  list(req, node, size, offset, info, true);
+}
+
+void Adapter::list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
+                   const fuse_file_info* info, bool with_entries) {
+  const bool is_watched = fs_.is_watched(node_of(node));
   const auto directory = directory_of(node, info);
   if (!directory) {
     return reply_error(req, directory.error());
   }
-  DirectoryReply reply(req, DirectoryReply::Form::kEntries, policy_, scratch_of(size));
-  const auto listed =
-      fs_.readdirplus(node_of(node), directory->id, static_cast<std::uint64_t>(offset), reply);
+  const auto form = with_entries ? DirectoryReply::Form::kEntries : DirectoryReply::Form::kNames;
+  DirectoryReply reply(req, form, policy_, scratch_of(size));
+  const auto cookie = static_cast<std::uint64_t>(offset);
+  const auto listed = with_entries ? fs_.readdirplus(node_of(node), directory->id, cookie, reply)
+                                   : fs_.readdir(directory->id, cookie, reply);
   if (!listed) {
     return reply_error(req, listed.error());
   }
   fuse_reply_buf(req, reply.bytes().data(), reply.bytes().size());
+  if (directory->owner) {
+    note_listing(node_of(node), is_watched, reply.bytes().empty());
+  }
+}
+
+// After the answer, so that what is forgotten in a second is there by then.
+void Adapter::note_listing(NodeId node, bool is_watched, bool is_at_end) {
+  if (!policy_.keeps_absence(is_watched)) {
+    invalidator_.let_listing_age(node);
+  }
+  if (is_at_end) {
+    node_handles_.drop_directory(node);
+  }
 }
 
 void Adapter::fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info) {

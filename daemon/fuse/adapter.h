@@ -25,9 +25,9 @@ struct Negotiation {
   // another FUSE, else 0, so that the mount itself may be stacked on (the kernel's limit is 2).
   unsigned backing_stack_depth = 0;
   Access access = Access::kReadOnly;
-  // The kernel opens files and directories without asking, and keeps locks to itself. Right only
-  // where nobody else writes the source: else a file that was deleted there while a program has it
-  // open would be gone, and nobody would be told of locks or give them back.
+  // The kernel opens files (and directories, see opendir()) without asking, and keeps locks to
+  // itself. Right only where nobody else writes the source: else a file that was deleted there
+  // while a program has it open would be gone, and nobody would be told of locks or give them back.
   bool opens_without_message = false;
 };
 
@@ -113,6 +113,8 @@ class Adapter {
                fuse_file_info* info);
   void readdirplus(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                    fuse_file_info* info);
+  void list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
+            const fuse_file_info* info, bool with_entries);
   void fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info);
   void releasedir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
   void statfs(fuse_req_t req, fuse_ino_t node);
@@ -127,7 +129,7 @@ class Adapter {
   void flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation);
 
   // What a request is about: the handle that it carries or, where opens send no message, the
-  // node's own, which is held meanwhile.
+  // node's own, which is held meanwhile; null otherwise.
   struct UsedHandle {
     HandleId id;
     NodeHandles::Shared owner;
@@ -135,6 +137,9 @@ class Adapter {
   Result<UsedHandle> file_of(fuse_ino_t node, const fuse_file_info* info);
   Result<UsedHandle> directory_of(fuse_ino_t node, const fuse_file_info* info);
   static Result<UsedHandle> used(Result<NodeHandles::Shared> opened);
+  bool leaves_opendir_out() const;
+  bool is_gone(NodeId node, const Error& error);
+  void note_listing(NodeId node, bool is_watched, bool is_at_end);
 
   struct LockRequest {
     fuse_req_t req;
@@ -161,7 +166,8 @@ class Adapter {
   ControlAdapter* control_ = nullptr;  // likewise
   KernelFeatures features_;            // written by INIT, before any other request
 
-  static constexpr std::size_t kNodeHandles = 192;  // of files, and of directories
+  // Directories are let go of when they were listed to their end.
+  static constexpr NodeHandles::Capacities kNodeHandles{.files = 192, .directories = 64};
   NodeHandles node_handles_;
 };
 

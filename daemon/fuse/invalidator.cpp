@@ -72,6 +72,38 @@ InvalidationCounts Invalidator::counts() const {
   return {.attributes = attributes_, .pages = pages_, .names = names_, .listings = listings_};
 }
 
+void Invalidator::let_listing_age(NodeId directory) {
+  const std::scoped_lock lock(mutex_);
+  if (aging_nodes_.insert(directory).second) {
+    aging_.emplace_back(Clock::now() + kListingAge, directory);
+    if (aging_.size() == 1) {
+      changed_.notify_one();  // else the thread is to wake for an earlier one
+    }
+  }
+}
+
+void Invalidator::take_aged() {
+  while (!aging_.empty() && aging_.front().first <= Clock::now()) {
+    const NodeId node = aging_.front().second;
+    aging_.pop_front();
+    aging_nodes_.erase(node);
+    stale_.insert(node);
+  }
+}
+
+void Invalidator::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  take_aged();
+  while (!stopping_ && tasks_.empty() && stale_.empty()) {
+    if (aging_.empty()) {
+      changed_.wait(lock);
+    } else {
+      const auto due = aging_.front().first;
+      changed_.wait_until(lock, due);
+    }
+    take_aged();
+  }
+}
+
 void Invalidator::stop() {
   {
     const std::scoped_lock lock(mutex_);
@@ -86,7 +118,7 @@ void Invalidator::stop() {
 void Invalidator::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty() || !stale_.empty(); });
+    wait_for_work(lock);
     if (tasks_.empty() && stale_.empty()) {
       return;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <unordered_set>
+#include <utility>
 
 #include "fuse/adapter.h"
 #include "watch/kernel_cache.h"
@@ -50,16 +52,28 @@ class Invalidator final : public KernelCache {
   // Any thread may ask.
   InvalidationCounts counts() const;
 
-  // Returns once all that was asked is done. Nothing may be asked afterwards.
+  // Of a directory whose changes aren't reported: its listing is forgotten in a second. Returns at
+  // once.
+  void let_listing_age(NodeId directory);
+
+  // Returns once all that was asked is done, but for what is to age. Nothing may be asked
+  // afterwards.
   void stop();
 
  private:
+  // As CachePolicy has it for names where nothing is watched.
+  static constexpr std::chrono::seconds kListingAge{1};
+
   struct Task {
     NodeId node;
     Done done;
   };
 
+  using Clock = std::chrono::steady_clock;
+
   void work();
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  void take_aged();
 
   fuse_session* session_ = nullptr;
 
@@ -73,6 +87,8 @@ class Invalidator final : public KernelCache {
   // Guarded by mutex_. Who waits for `tasks_` is a program; `stale_` waits for nobody.
   std::deque<Task> tasks_;
   std::unordered_set<NodeId> stale_;
+  std::deque<std::pair<Clock::time_point, NodeId>> aging_;  // those that are due first go first
+  std::unordered_set<NodeId> aging_nodes_;                  // the same
   bool stopping_ = false;
 
   std::thread worker_;  // the last member: it uses all others

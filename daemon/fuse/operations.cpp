@@ -149,7 +149,6 @@ fuse_lowlevel_ops Adapter::operations() const {
   }
   if (negotiation_.opens_without_message) {
     ops.open = need_no_message;
-    ops.opendir = need_no_message;
     ops.flush = need_no_message;  // nothing was written, and no lock is held
     // Without these the kernel keeps locks to itself.
     ops.getlk = nullptr;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -69,8 +70,58 @@ TEST_CASE("What the kernel keeps is opened, read and listed without a message", 
   use();
   Strace strace(mount.daemon(), {"-e", "trace=writev,splice"});
   use();
-  // A listing isn't kept where opens of directories aren't told of: its two parts are asked for.
-  CHECK(count_of_writes_to_fuse(strace.stop()) <= 2);
+  CHECK(count_of_writes_to_fuse(strace.stop()) == 0);
+}
+
+std::string listing(const Path& directory) { return fmt::format("{}", names_in(directory)); }
+
+TEST_CASE("A tree that was listed is listed again without a message, and shows what has changed",
+          "[messages]") {
+  require_strace();
+  const TemporaryDirectory source;
+  for (const char* name : {"one", "two", "three"}) {
+    std::filesystem::create_directory(source / name);
+    make_files(source / name, 5);
+  }
+  Mount mount(source.path());
+  const auto list = [&] {
+    for (const char* name : {"", "one", "two", "three"}) {
+      REQUIRE(listing(mount / name) == listing(source / name));
+    }
+  };
+  list();
+  list();
+  Strace strace(mount.daemon(), {"-e", "trace=writev,splice"});
+  list();
+  CHECK(count_of_writes_to_fuse(strace.stop()) == 0);
+  write_file(source / "two/new", "");
+  std::filesystem::remove(source / "three/0");
+  write_file(mount / "one/new", "");
+  CHECK(listing(mount / "one") == listing(source / "one"));
+  CHECK(eventually([&] {
+    return listing(mount / "two") == listing(source / "two") &&
+           listing(mount / "three") == listing(source / "three");
+  }));
+}
+
+// By its times the kernel would take it for unchanged.
+TEST_CASE("A listing whose changes aren't reported isn't kept for long", "[messages]") {
+  require_root();
+  const TemporaryDirectory elsewhere;
+  const TemporaryDirectory source;
+  std::filesystem::create_directory(source / "below");
+  make_files(elsewhere.path(), 3);
+  // Another FUSE, in a directory that is watched itself.
+  const Mount other(elsewhere.path(), {.options = {"--cache=never"}});
+  const KernelMount bound = KernelMount::bind(other.root(), source / "below");
+  const Mount mount(source.path());
+  const auto time = std::filesystem::last_write_time(elsewhere.path());
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(listing(mount / "below") == listing(elsewhere.path()));
+    write_file(elsewhere / fmt::format("new-{}", i), "");
+    std::filesystem::last_write_time(elsewhere.path(), time);
+    CHECK(eventually([&] { return listing(mount / "below") == listing(elsewhere.path()); }));
+  }
 }
 
 TEST_CASE("Opened without a message, a file can do all that it can otherwise", "[messages]") {

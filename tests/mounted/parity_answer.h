@@ -2,6 +2,7 @@
 // How the parity operations put what a system call said into words.
 #pragma once
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -46,6 +47,22 @@ inline std::string read_answer(const std::filesystem::path& path, std::size_t si
     const ssize_t got = ::pread(fd, buffer.data(), size, offset);
     return bytes_or_errno(got, buffer);
   });
+}
+
+// What becomes of opening a directory and listing it: where the kernel opens directories without a
+// message, what stands against it shows in the listing.
+inline std::string listing_answer(const std::filesystem::path& path) {
+  DIR* const directory = ::opendir(path.c_str());
+  if (directory == nullptr) {
+    return errno_name(errno);
+  }
+  errno = 0;
+  // Nobody else has the stream.
+  while (::readdir(directory) != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+  }
+  const int error = errno;
+  ::closedir(directory);
+  return error == 0 ? "listed" : errno_name(error);
 }
 
 // A path as it fits into the name of an operation.

@@ -15,7 +15,8 @@ namespace mmapdirfs::test {
 namespace {
 
 struct OneFile {
-  explicit OneFile(std::size_t capacity = 8) : handles(fixture.fs(), capacity) {
+  explicit OneFile(std::size_t capacity = 8)
+      : handles(fixture.fs(), {.files = capacity, .directories = capacity}) {
     write_file(fixture / "file", "bytes");
     std::filesystem::create_directory(fixture / "directory");
     node = fixture.node_of("file");
@@ -48,6 +49,16 @@ TEST_CASE("Files and directories have handles of their own", "[node_handles]") {
   CHECK(one.counts().open_files == 1);
   CHECK(one.counts().open_directories == 1);
   CHECK(errno_of(one.handles.directory(one.node)) == ENOTDIR);
+}
+
+TEST_CASE("A directory whose handle was dropped is opened anew", "[node_handles]") {
+  OneFile one;
+  REQUIRE(one.handles.file(one.node));
+  REQUIRE(one.handles.directory(one.directory));
+  one.handles.drop_directory(one.directory);
+  CHECK(one.counts().open_directories == 0);
+  CHECK(one.counts().open_files == 1);
+  CHECK(one.handles.directory(one.directory));
 }
 
 TEST_CASE("A node that isn't known is an error, and is asked for again", "[node_handles]") {
