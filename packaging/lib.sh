@@ -44,3 +44,16 @@ open_fuse_device() {
     run chmod 0666 /dev/fuse
   fi
 }
+
+# stage_source DIRECTORY: copies what the packages are built from, and nothing else, with modes that no umask touched.
+stage_source() {
+  mkdir -p "$1"
+  tar -C "$project" -c core daemon packaging CMakeLists.txt LICENSE README.md CHANGELOG.md | tar -C "$1" -x
+  chmod -R u=rwX,go=rX "$1"
+}
+
+# Where Debian's libfuse is too old, packages are built with the one that install-deps has built.
+prefer_private_fuse() {
+  local directory=$project/build/deps/lib/pkgconfig
+  [[ ! -e $directory/fuse3.pc ]] || export PKG_CONFIG_PATH=$directory${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+}
