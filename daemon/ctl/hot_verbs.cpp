@@ -18,8 +18,8 @@ std::string absolute(const std::string& path) {
 }
 
 std::string amount_of(const Json& result) {
-  return fmt::format("{} of {} files", format_size(number_of(result, "bytes")),
-                     format_count(number_of(result, "files")));
+  return fmt::format("{} of {}", format_size(number_of(result, "bytes")),
+                     counted(number_of(result, "files"), "file"));
 }
 
 void tell_loaded(const Json& result, Context& context) {
@@ -28,8 +28,8 @@ void tell_loaded(const Json& result, Context& context) {
     context.messages << fmt::format("skipped '{}': {}\n", printable(text_of(file, "path")),
                                     printable(text_of(file, "reason")));
   }
-  context.out << fmt::format("loaded {}, skipped {} files that have changed\n", amount_of(result),
-                             format_count(number_of(result, "skipped_files")));
+  context.out << fmt::format("loaded {}, skipped {}\n", amount_of(result),
+                             counted(number_of(result, "skipped_files"), "file"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "ctl/mount_channel.h"
 #include "ctl/run.h"
+#include "version.h"
 
 int main(int argc, char** argv) {
   // For the character set and the widths of letters; numbers stay as they are.
@@ -18,7 +19,8 @@ int main(int argc, char** argv) {
                     .out = std::cout,
                     .messages = std::cerr,
                     .out_terminal = detect_terminal(STDOUT_FILENO),
-                    .message_terminal = detect_terminal(STDERR_FILENO)};
+                    .message_terminal = detect_terminal(STDERR_FILENO),
+                    .machine = this_machine(mmapdirfs::versions().libfuse)};
     return run({argv + 1, argv + argc}, context);
   } catch (const std::exception& error) {
     std::cerr << "mmapdirctl: " << error.what() << '\n';

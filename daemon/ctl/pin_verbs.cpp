@@ -77,9 +77,9 @@ Outcome<int> run_pin(const Invocation& invocation, Context& context) {
       results->pop_back();
     }
     context.out << table_of(*results, context.out_terminal.charset)
-                << fmt::format("pinned {} of {} intended, {} files\n",
-                               size_of(total, "pinned_bytes"), size_of(total, "intended_bytes"),
-                               format_count(number_of(total, "files")));
+                << fmt::format("pinned {} of {} intended, {}\n", size_of(total, "pinned_bytes"),
+                               size_of(total, "intended_bytes"),
+                               counted(number_of(total, "files"), "file"));
   }
   return is_short ? kFailureStatus : 0;
 }
@@ -89,10 +89,9 @@ Outcome<int> run_unpin(const Invocation& invocation, Context& context) {
   if (!result) {
     return std::unexpected(result.error());
   }
-  context.out << (invocation.json
-                      ? to_line(*result)
-                      : fmt::format("unpinned {} of {} files\n", size_of(*result, "bytes"),
-                                    format_count(number_of(*result, "files"))));
+  context.out << (invocation.json ? to_line(*result)
+                                  : fmt::format("unpinned {} of {}\n", size_of(*result, "bytes"),
+                                                counted(number_of(*result, "files"), "file")));
   return 0;
 }
 

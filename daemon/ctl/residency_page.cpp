@@ -93,9 +93,9 @@ std::string shapes(const FileResidency& file) {
 
 std::string summary_of(const std::vector<FileResidency>& files, const ResidencyPage& page) {
   const auto sum = sum_of(files);
-  return fmt::format("{} of {} in memory ({} %), {} files, {}", format_size(sum.resident_bytes),
+  return fmt::format("{} of {} in memory ({} %), {}, {}", format_size(sum.resident_bytes),
                      format_size(sum.size), percent_of(sum.resident_bytes, sum.size),
-                     format_count(files.size()), page.when);
+                     counted(files.size(), "file"), page.when);
 }
 
 std::string describe(const FileResidency& file) {

@@ -62,9 +62,9 @@ std::string residency_text(const std::vector<FileResidency>& files, const Termin
                         percent_of(file.resident_bytes, file.size), format_size(file.size));
   }
   const auto sum = sum_of(files);
-  return text + fmt::format("{} of {} in memory ({} %), {} files\n",
-                            format_size(sum.resident_bytes), format_size(sum.size),
-                            percent_of(sum.resident_bytes, sum.size), format_count(files.size()));
+  return text + fmt::format("{} of {} in memory ({} %), {}\n", format_size(sum.resident_bytes),
+                            format_size(sum.size), percent_of(sum.resident_bytes, sum.size),
+                            counted(files.size(), "file"));
 }
 
 }  // namespace mmapdirfs::ctl

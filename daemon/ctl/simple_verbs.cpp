@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kLogLevels = {"error", "warn", "info", "debug"};
 
+std::string to_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 }  // namespace
 
 Outcome<int> run_clear_cache(const Invocation& invocation, Context& context) {
@@ -29,10 +33,10 @@ Outcome<int> run_clear_cache(const Invocation& invocation, Context& context) {
     context.out << to_line(*answer);
     return 0;
   }
-  context.out << fmt::format("forgot {} mappings of {} and what the kernel kept of {} inodes\n",
-                             format_count(number_of(*answer, "mappings")),
+  context.out << fmt::format("forgot {} of {} and what the kernel kept of {}\n",
+                             counted(number_of(*answer, "mappings"), "mapping"),
                              format_size(number_of(*answer, "mapped_bytes")),
-                             format_count(number_of(*answer, "inodes")));
+                             counted(number_of(*answer, "inodes"), "inode"));
   return 0;
 }
 
@@ -86,7 +90,7 @@ Outcome<int> run_config(const Invocation& invocation, Context& context) {
     return 0;
   }
   for (const auto& [name, value] : config->items()) {
-    const auto text = value.is_string() ? value.get<std::string>() : value.dump();
+    const auto text = value.is_null() ? "(default)" : to_text(value);
     context.out << fmt::format("{} = {}\n", printable(name), printable(text));
   }
   return 0;

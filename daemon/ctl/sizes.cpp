@@ -101,6 +101,10 @@ std::string format_count(std::uint64_t number) {
   return grouped;
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(number), noun, number == 1 ? "" : "s");
+}
+
 std::string format_duration(std::uint64_t seconds) {
   constexpr std::uint64_t kMinute = 60;
   constexpr std::uint64_t kHour = 60 * kMinute;

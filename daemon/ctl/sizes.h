@@ -21,6 +21,9 @@ std::string format_size(std::uint64_t bytes);
 // "1,234,567".
 std::string format_count(std::uint64_t number);
 
+// "1 file", "1,234 files".
+std::string counted(std::uint64_t number, std::string_view noun);
+
 // "47 s", "3 min 20 s", "5 h 12 min", "3 d 4 h".
 std::string format_duration(std::uint64_t seconds);
 

@@ -55,7 +55,7 @@ void add_holdings(const Json& status, Summary& summary) {
   const auto descriptors = part_of(status, "descriptors");
   summary.add(
       "open",
-      fmt::format("{} files, {} directories; {} inodes known", count_of(status, "open_files"),
+      fmt::format("files {}, directories {}; inodes known {}", count_of(status, "open_files"),
                   count_of(status, "open_directories"), count_of(status, "inodes")));
   summary.add("descriptors", fmt::format("{} of {}", count_of(descriptors, "used"),
                                          count_of(descriptors, "limit")));
@@ -88,8 +88,9 @@ void add_coherence(const Json& status, Summary& summary) {
 
 void add_memory(const Json& status, Summary& summary) {
   const auto pins = part_of(status, "pins");
-  summary.add("pinned", fmt::format("{} of {} intended, {} files", size_of(pins, "pinned_bytes"),
-                                    size_of(pins, "intended_bytes"), count_of(pins, "files")));
+  summary.add("pinned", fmt::format("{} of {} intended, in {}", size_of(pins, "pinned_bytes"),
+                                    size_of(pins, "intended_bytes"),
+                                    counted(number_of(pins, "files"), "file")));
   const auto hot = part_of(status, "hot_set");
   if (text_of(hot, "file").empty()) {
     summary.add("hot set", "none");

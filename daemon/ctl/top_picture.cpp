@@ -93,8 +93,8 @@ std::vector<std::string> top_lines(const std::string& title, const std::vector<F
     return fitting;
   };
   std::vector<std::string> lines = {
-      cut(fmt::format("{}  {} files  {} reads/s  {}", title, format_count(files.size()),
-                      whole(reads), bytes_rate(bytes))),
+      cut(fmt::format("{}  {}  {} reads/s  {}", title, counted(files.size(), "file"), whole(reads),
+                      bytes_rate(bytes))),
       cut(heading() + "FILE")};
   for (const auto& file : files | std::views::take(most_rows)) {
     const auto width = std::min(name_columns, columns_of(file.name));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ctl/control_channel.h"
+#include "ctl/doctor/finding.h"
 #include "ctl/failure.h"
 #include "ctl/terminal.h"
 
@@ -40,6 +41,7 @@ struct Context {
   std::ostream& messages;  // progress, and what isn't the answer
   Terminal out_terminal;
   Terminal message_terminal;
+  Machine machine;
 };
 
 // One option of a verb: "--name=VALUE", or "--name" if it takes none.

@@ -22,6 +22,7 @@ Outcome<int> run_hot_save(const Invocation& invocation, Context& context);
 Outcome<int> run_hot_load(const Invocation& invocation, Context& context);
 Outcome<int> run_clear_cache(const Invocation& invocation, Context& context);
 Outcome<int> run_log_level(const Invocation& invocation, Context& context);
+Outcome<int> run_doctor(const Invocation& invocation, Context& context);
 Outcome<int> run_version(const Invocation& invocation, Context& context);
 Outcome<int> run_config(const Invocation& invocation, Context& context);
 Outcome<int> run_metrics(const Invocation& invocation, Context& context);

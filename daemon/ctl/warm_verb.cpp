@@ -44,11 +44,11 @@ int tell_result(const Json& result, const Invocation& invocation, Context& conte
       context.messages << fmt::format("mmapdirctl: '{}': {}\n", printable(text_of(failure, "path")),
                                       printable(text_of(failure, "message")));
     }
-    context.out << fmt::format(
-        "asked for {} in {} files, read {}; {} resident now, {} dropped again{}\n",
-        size_of(result, "asked_bytes"), format_count(number_of(result, "files")),
-        size_of(result, "read_bytes"), size_of(result, "resident_bytes"),
-        size_of(result, "dropped_bytes"), stop_of(result));
+    context.out << fmt::format("asked for {} in {}, read {}; {} resident now, {} dropped again{}\n",
+                               size_of(result, "asked_bytes"),
+                               counted(number_of(result, "files"), "file"),
+                               size_of(result, "read_bytes"), size_of(result, "resident_bytes"),
+                               size_of(result, "dropped_bytes"), stop_of(result));
   }
   return failures.empty() ? 0 : kFailureStatus;
 }

@@ -5,6 +5,14 @@
 #include <memory>
 
 #include "ctl/run.h"
+#include "version.h"
+
+namespace mmapdirfs {
+
+// The programs' own tells libfuse's version, which these tests do without.
+std::string version_text() { return "mmapdirctl of the tests\n"; }
+
+}  // namespace mmapdirfs
 
 namespace mmapdirfs::ctl::test {
 namespace {
@@ -37,7 +45,8 @@ class FakeChannel final : public ControlChannel {
 
 }  // namespace
 
-Ran run_on(FakeMount& mount, const std::vector<std::string>& arguments, const Terminal& terminal) {
+Ran run_on(FakeMount& mount, const std::vector<std::string>& arguments, const Terminal& terminal,
+           const Machine& machine) {
   std::ostringstream out;
   std::ostringstream messages;
   Context context{
@@ -49,7 +58,8 @@ Ran run_on(FakeMount& mount, const std::vector<std::string>& arguments, const Te
       .out = out,
       .messages = messages,
       .out_terminal = terminal,
-      .message_terminal = terminal};
+      .message_terminal = terminal,
+      .machine = machine};
   const int status = run(arguments, context);
   return {.status = status, .output = out.str(), .messages = messages.str()};
 }

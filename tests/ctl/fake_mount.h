@@ -31,7 +31,7 @@ struct Ran {
 
 // Runs the program as main does, but without a mount.
 Ran run_on(FakeMount& mount, const std::vector<std::string>& arguments,
-           const Terminal& terminal = {});
+           const Terminal& terminal = {}, const Machine& machine = {});
 
 // A terminal with colours and Unicode.
 Terminal fine_terminal(unsigned columns = 80);

@@ -129,7 +129,7 @@ TEST_CASE("pins and unpin say what there is and what was", "[ctl]") {
             kDone}},
           {"unpin", {R"({"event":"result","files":1,"bytes":4096})", kDone}}}};
   CHECK_THAT(run_on(mount, {"pins", "/mnt"}).output, ContainsSubstring("a*\n"));
-  CHECK(run_on(mount, {"unpin", "/mnt", "a*"}).output == "unpinned 4.0 KiB of 1 files\n");
+  CHECK(run_on(mount, {"unpin", "/mnt", "a*"}).output == "unpinned 4.0 KiB of 1 file\n");
   mount.answers["pins"] = {kDone};
   CHECK(run_on(mount, {"pins", "/mnt"}).output == "nothing is pinned\n");
 }
@@ -146,7 +146,7 @@ TEST_CASE("hot save and hot load name the file as the daemon can find it", "[ctl
   CHECK_THAT(run_on(mount, {"hot", "save", "/mnt", "hot set"}).output,
              ContainsSubstring("saved 4.0 KiB of 3 files as hot in "));
   const auto loaded = run_on(mount, {"hot", "load", "/mnt", "../x/./hot"});
-  CHECK(loaded.output == "loaded 4.0 KiB of 2 files, skipped 1 files that have changed\n");
+  CHECK(loaded.output == "loaded 4.0 KiB of 2 files, skipped 1 file\n");
   CHECK(loaded.messages == "skipped 'c': it has changed\n");
   CHECK(mount.asked == Strings{"hot-save \"" + (here / "hot set").string() + "\"",
                                "hot-load " + (here.parent_path() / "x/hot").string()});

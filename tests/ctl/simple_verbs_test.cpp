@@ -93,7 +93,7 @@ TEST_CASE("status is a summary for people, and the daemon's document for machine
   CHECK_THAT(text, ContainsSubstring("mount         /srv on /mnt (read-only)\n"));
   CHECK_THAT(text, ContainsSubstring("up 3 min 20 s"));
   CHECK_THAT(text, ContainsSubstring("watch         off: the source is remote\n"));
-  CHECK_THAT(text, ContainsSubstring("pinned        4.0 KiB of 8.0 KiB intended, 1 files\n"));
+  CHECK_THAT(text, ContainsSubstring("pinned        4.0 KiB of 8.0 KiB intended, in 1 file\n"));
   CHECK_THAT(text, ContainsSubstring("read       1,000    8   12   40  900  EIO 2\n"));
   CHECK_THAT(run_on(mount, {"status", "/mnt", "--json"}).output,
              ContainsSubstring(R"("read_path":"passthrough")"));
