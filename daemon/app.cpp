@@ -21,8 +21,11 @@
 #include <utility>
 
 #include "background.h"
+#include "control/command_table.h"
 #include "control/config_document.h"
 #include "control/control_directory.h"
+#include "control/control_sessions.h"
+#include "control/mount_commands.h"
 #include "fs/file_system.h"
 #include "fuse/adapter.h"
 #include "fuse/adapter_control.h"
@@ -270,7 +273,14 @@ class Mount {
           "directory another name",
           name);
     }
-    control_adapter_.emplace(*control_directory_, *fs_, reads);
+    add_mount_commands(commands_, versions(), cache_, *fs_,
+                       {.forget_pages =
+                            [this](NodeId node, Invalidator::Done done) {
+                              invalidator_.forget_pages(node, std::move(done));
+                            },
+                        .forget_all_names = [this] { return invalidator_.forget_all_names(); }});
+    control_directory_->add_commands("control");
+    control_adapter_.emplace(*control_directory_, sessions_, *fs_, reads);
     adapter_->set_control(*control_adapter_);
   }
 
@@ -330,7 +340,9 @@ class Mount {
     return found && (!entry || entry->device != device_);
   }
 
+  // The invalidator goes last: the others ask it.
   void stop_threads() {
+    sessions_.stop();
     if (watcher_) {
       watcher_->stop();
     }
@@ -348,6 +360,8 @@ class Mount {
   std::unique_ptr<FileSystem> fs_;
   Invalidator invalidator_;
   std::unique_ptr<Watcher> watcher_;
+  CommandTable commands_;
+  ControlSessions sessions_{commands_};
   std::optional<ControlDirectory> control_directory_;
   std::optional<ControlAdapter> control_adapter_;
   std::unique_ptr<Adapter> adapter_;

@@ -60,6 +60,11 @@ void ControlDirectory::add(std::string file, DocumentAudience audience, Document
   documents_.push_back(std::make_unique<Document>(std::move(file), audience, std::move(text)));
 }
 
+Result<void> ControlDirectory::may_command(uid_t caller) {
+  return caller == 0 || caller == ::geteuid() ? Result<void>()
+                                              : refusal(EACCES, "control the mount");
+}
+
 bool ControlDirectory::is_named(NodeId directory, std::string_view name) const {
   return directory == kRootNode && name == name_ && !source_has_name_();
 }
@@ -67,6 +72,9 @@ bool ControlDirectory::is_named(NodeId directory, std::string_view name) const {
 Result<NodeId> ControlDirectory::lookup(NodeId directory, std::string_view name) const {
   if (is_named(directory, name)) {
     return kDirectory;
+  }
+  if (directory == kDirectory && !name.empty() && name == commands_) {
+    return kCommands;
   }
   const auto found = std::ranges::find(documents_, name, &Document::name);
   if (directory != kDirectory || found == documents_.end()) {
@@ -92,6 +100,9 @@ Result<Attributes> ControlDirectory::attributes(NodeId node) const {
   if (node == kDirectory) {
     return base_attributes(node, kDirectoryMode, made_);
   }
+  if (node == kCommands && !commands_.empty()) {
+    return base_attributes(node, S_IFREG | 0600, made_);
+  }
   const auto file = document(node);
   if (!file) {
     return std::unexpected(file.error());
@@ -109,6 +120,9 @@ Result<Attributes> ControlDirectory::attributes(NodeId node) const {
 Result<void> ControlDirectory::access(NodeId node, int mask, uid_t caller) const {
   if (node == kDirectory) {
     return (mask & W_OK) == 0 ? Result<void>() : refusal(EACCES, "write the control directory");
+  }
+  if (node == kCommands && (mask & X_OK) == 0) {
+    return mask == F_OK ? Result<void>() : may_command(caller);
   }
   const auto file = document(node);
   if (!file) {
@@ -130,6 +144,9 @@ Result<std::vector<ControlDirectory::Listed>> ControlDirectory::list(NodeId node
   auto next = static_cast<std::uint64_t>(kDirectory);
   for (const auto& file : documents_) {
     result.push_back({.name = file->name(), .node = NodeId{++next}, .is_directory = false});
+  }
+  if (!commands_.empty()) {
+    result.push_back({.name = commands_, .node = kCommands, .is_directory = false});
   }
   return result;
 }

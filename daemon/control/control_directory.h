@@ -42,6 +42,12 @@ class ControlDirectory {
   // `text` may be called by any thread, also by several at once.
   void add(std::string file, DocumentAudience audience, Document::Provider text);
 
+  // The file that takes commands; what is done with it is ControlSessions' part.
+  void add_commands(std::string file) { commands_ = std::move(file); }
+  static bool is_for_commands(NodeId node) { return node == kCommands; }
+  // Whether the caller may open that file.
+  static Result<void> may_command(uid_t caller);
+
   static bool contains(NodeId node) { return node >= kDirectory; }
   // Whether `name` in that directory is this one, by which nothing else can be made.
   bool is_named(NodeId directory, std::string_view name) const;
@@ -69,6 +75,7 @@ class ControlDirectory {
 
  private:
   static constexpr NodeId kDirectory{1ULL << 63U};
+  static constexpr NodeId kCommands{(1ULL << 63U) + (1ULL << 62U)};
 
   Result<const Document*> document(NodeId node) const;
 
@@ -77,6 +84,7 @@ class ControlDirectory {
   const std::function<bool()> source_has_name_;
   const ControlReads reads_;
   const std::chrono::system_clock::time_point made_;
+  std::string commands_;                              // a name, or nothing
   std::vector<std::unique_ptr<Document>> documents_;  // in the order of their nodes
 
   // With synchronisation of its own.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "control/control_directory.h"
+#include "control/control_sessions.h"
 #include "fuse/adapter.h"
 
 namespace mmapdirfs {
@@ -13,11 +14,15 @@ namespace mmapdirfs {
 // directory, turns up as soon as it is there. Nothing is answered ENOSYS, which would hold for all
 // of the mount.
 //
-// Borrows both. libfuse calls it from many threads at once.
+// A read of `control` that has to wait is answered by the thread that carries the command out, or
+// by whoever interrupts it.
+//
+// Borrows all three. libfuse calls it from many threads at once.
 class ControlAdapter {
  public:
-  ControlAdapter(ControlDirectory& directory, FileSystem& fs, ControlReads reads)
-      : directory_(directory), fs_(fs), reads_(reads) {}
+  ControlAdapter(ControlDirectory& directory, ControlSessions& sessions, FileSystem& fs,
+                 ControlReads reads)
+      : directory_(directory), sessions_(sessions), fs_(fs), reads_(reads) {}
 
   // The operations that concern its nodes. Those that change anything are refused.
   static fuse_lowlevel_ops operations();
@@ -43,9 +48,19 @@ class ControlAdapter {
   void opendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* info);
   template <bool kWithAttributes>
   void list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* info);
+  void setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int which,
+               fuse_file_info* info);
+  void write(fuse_req_t req, fuse_ino_t node, const char* bytes, std::size_t size, off_t offset,
+             fuse_file_info* info);
+  void ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void* argument,
+             fuse_file_info* info, unsigned flags, const void* in, std::size_t in_size,
+             std::size_t out_size);
+  void open_commands(fuse_req_t req, fuse_file_info* info);
+  void read_answers(fuse_req_t req, std::size_t size, const fuse_file_info* info);
   void statfs(fuse_req_t req, fuse_ino_t node);
 
   ControlDirectory& directory_;
+  ControlSessions& sessions_;
   FileSystem& fs_;
   const ControlReads reads_;
 };

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// Commands given to `.mmapdirfs/control`, good ones and rubbish.
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "mounted/control_client.h"
+#include "support/files.h"
+#include "support/mount.h"
+#include "support/requirements.h"
+
+namespace mmapdir::test {
+namespace {
+
+int try_to_open(const std::filesystem::path& path, int flags) {
+  const UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  return fd ? 0 : -1;
+}
+
+TEST_CASE("A mount says which version it is", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  const std::string answer = control(mount.root(), "version");
+  CHECK(answer.starts_with("{\"event\":\"result\",\"version\":\""));
+  CHECK(answer.contains("\"libfuse\":\"3."));
+  CHECK(answer.ends_with(kDone));
+}
+
+TEST_CASE("How much a mount logs can be changed while it serves", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  CHECK(control(mount.root(), "log-level debug") ==
+        "{\"event\":\"result\",\"level\":\"debug\",\"before\":\"info\"}\n" + std::string(kDone));
+  CHECK(::getxattr(mount.root().c_str(), "user.none", nullptr, 0) == -1);
+  CHECK(mount.log().contains("debug"));
+  CHECK(control(mount.root(), "log-level info").contains("\"before\":\"debug\""));
+  const std::string refused = control(mount.root(), "log-level loud");
+  CHECK(refused.contains("\"errno\":22"));
+  CHECK(refused.contains("error, warn, info, debug"));
+}
+
+TEST_CASE("A read-only mount takes commands by ioctl", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = {"-oro"}});
+  CHECK(control_by_ioctl(mount.root(), "version").ends_with(kDone));
+  CHECK(control_by_ioctl(mount.root(), "nonsense").contains("no such command"));
+  CHECK(try_to_open(mount / ".mmapdirfs/control", O_RDWR) == -1);
+  CHECK(errno == EROFS);
+}
+
+TEST_CASE("A mount whose opens send no message carries out what an ioctl says", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = {"-oro", "--cache=always", "--read-path=mapped"}});
+  const ControlClient client(mount.root(), O_RDONLY);
+  CHECK(client.give("log-level debug") == 0);
+  CHECK(client.answers().empty());
+  CHECK(client.give("nonsense") == EINVAL);
+  CHECK(mount.log().contains("no such command: 'nonsense'"));
+}
+
+TEST_CASE("After clear-cache the kernel asks the daemon again", "[control]") {
+  const TemporaryDirectory source;
+  write_file(source / "file", pattern(100'000, 1));
+  // Nobody tells the kernel of changes on the source here.
+  const Mount mount(source.path(), {.options = {"--read-path=mapped", "--cache=always"}});
+  CHECK(read_file(mount / "file").size() == 100'000);
+  struct stat before{};
+  must(::stat((mount / "file").c_str(), &before), "stat");
+  write_file(source / "file", pattern(50'000, 2));
+  must(::stat((mount / "file").c_str(), &before), "stat");
+  CHECK(before.st_size == 100'000);  // the twin: without clear-cache this stays
+
+  const std::string answer = control(mount.root(), "clear-cache");
+  CHECK(answer.contains("\"inodes\":2"));
+  CHECK(answer.ends_with(kDone));
+  struct stat after{};
+  must(::stat((mount / "file").c_str(), &after), "stat");
+  CHECK(after.st_size == 50'000);
+  CHECK(difference(read_file(mount / "file"), pattern(50'000, 2)).empty());
+}
+
+TEST_CASE("clear-cache says how much was mapped", "[control]") {
+  const TemporaryDirectory source;
+  write_file(source / "file", pattern(100'000, 1));
+  const Mount mount(source.path(), {.options = {"--read-path=mapped", "--cache=never"}});
+  CHECK(read_file(mount / "file").size() == 100'000);
+  CHECK(eventually([&] {
+    // The file's last handle goes when the kernel says so, which may be after close.
+    return control(mount.root(), "clear-cache").contains("\"mappings\":1,\"mapped_bytes\":100000,");
+  }));
+  CHECK(control(mount.root(), "clear-cache").contains("\"mappings\":0,\"mapped_bytes\":0,"));
+}
+
+TEST_CASE("Rubbish is answered, and the daemon goes on", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  for (const std::string& rubbish :
+       {std::string("nonsense"), std::string("version please"), std::string("\"version"),
+        std::string("--version"), std::string(1, '\0'), std::string("version\0", 8),
+        pattern(1'000'000, 3), std::string(5'000, 'v')}) {
+    const ControlClient shell(mount.root(), O_WRONLY);
+    CHECK(::write(shell.fd(), (rubbish + "\n").data(), rubbish.size() + 1) == -1);
+    CHECK(errno == EINVAL);
+  }
+  const ControlClient client(mount.root(), O_RDWR);
+  const std::string bytes = pattern(300'000, 4) + "\n";
+  const ssize_t written = ::write(client.fd(), bytes.data(), bytes.size());
+  CHECK((written > 0 || errno == EBUSY));
+  CHECK(control(mount.root(), "version").ends_with(kDone));
+  CHECK(::ioctl(client.fd(), _IOW('m', 2, char[8]), bytes.data()) == -1);
+  CHECK(errno == ENOTTY);
+}
+
+TEST_CASE("A thousand commands at once are all answered", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  std::vector<ControlClient> clients;
+  for (int i = 0; i < 1000; ++i) {
+    clients.emplace_back(mount.root(), O_RDWR);
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    CHECK(clients[i].give(i % 2 == 0 ? "clear-cache" : "version") == 0);
+  }
+  CHECK(std::ranges::all_of(
+      clients, [](const ControlClient& client) { return client.answers().ends_with(kDone); }));
+}
+
+TEST_CASE("Clients that go away right after their command do no harm", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  for (int i = 0; i < 200; ++i) {
+    const ControlClient client(mount.root(), i % 2 == 0 ? O_RDWR : O_WRONLY);
+    CHECK(client.give("clear-cache") == 0);
+  }
+  CHECK(control(mount.root(), "version").ends_with(kDone));
+}
+
+TEST_CASE("A mount ends while commands are under way", "[control]") {
+  const TemporaryDirectory source;
+  Mount mount(source.path());
+  for (int i = 0; i < 100; ++i) {
+    CHECK(ControlClient(mount.root(), O_WRONLY).give("clear-cache") == 0);
+  }
+  CHECK(mount.unmount() == 0);
+  CHECK(mount.daemon().wait(kPatience) == 0);
+}
+
+TEST_CASE("Only root and the daemon's user control a mount", "[control]") {
+  require_ordinary_user();
+  const User user = ordinary_user();
+  const TemporaryDirectory source;
+  {
+    const Mount mount(source.path(), {.options = {"-oallow_other"}});
+    const auto control_file = mount / ".mmapdirfs/control";
+    for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR}) {
+      CHECK(errno_as(user, [&] { return try_to_open(control_file, flags); }) == EACCES);
+    }
+    CHECK(errno_as(user, [&] { return try_to_open(mount / ".mmapdirfs/config", O_RDONLY); }) == 0);
+    CHECK(errno_as(user, [&] { return ::truncate(control_file.c_str(), 0); }) != 0);
+  }
+  const Mount own(source.path(), {.user = user});
+  const Outcome outcome = run_function(
+      [&] { return control(own.root(), "clear-cache").ends_with(kDone) ? 0 : 1; }, {.user = user});
+  CAPTURE(outcome.error);
+  CHECK(outcome.status == 0);
+}
+
+}  // namespace
+}  // namespace mmapdir::test
