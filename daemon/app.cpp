@@ -34,6 +34,7 @@
 #include "fuse/session.h"
 #include "log.h"
 #include "metrics/metrics_document.h"
+#include "metrics/metrics_server.h"
 #include "metrics/mount_figures.h"
 #include "metrics/operation_counters.h"
 #include "metrics/status_document.h"
@@ -147,6 +148,7 @@ class Mount {
   //
   // What is being forgotten waits for requests that are under way; so they are answered until then.
   ~Mount() {
+    metrics_server_.reset();
     if (session_) {
       session_->finish([this] { stop_threads(); });
     } else {
@@ -164,6 +166,9 @@ class Mount {
       spdlog::warn(
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
           "newer have them)");
+    }
+    if (metrics_server_) {
+      spdlog::info("metrics at {}", metrics_server_->url());
     }
     spdlog::info("mounted {} on {} (read path {}, cache {}, over {}{})", plan_.source,
                  plan_.mountpoint, name_of(choice_.path), name_of(options_.cache.mode),
@@ -309,6 +314,19 @@ class Mount {
     backings_.log_first_refusal();
     choice_ = *choice;
     mounted_ = std::chrono::steady_clock::now();
+    return serve_metrics();
+  }
+
+  std::expected<void, StartError> serve_metrics() {
+    if (!options_.metrics_listen) {
+      return {};
+    }
+    auto server = MetricsServer::start(*options_.metrics_listen,
+                                       [this] { return metrics_document(figures()); });
+    if (!server) {
+      return std::unexpected(server.error());
+    }
+    metrics_server_ = std::move(*server);
     return {};
   }
 
@@ -366,6 +384,7 @@ class Mount {
   std::optional<ControlAdapter> control_adapter_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Session> session_;
+  std::unique_ptr<MetricsServer> metrics_server_;
   dev_t device_ = 0;  // the mount's, once it stands
   // Known once it is settled.
   ReadPathChoice choice_{.path = ReadPath::kPlain, .advice = {}};

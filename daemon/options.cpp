@@ -41,9 +41,9 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 9> kDaemonOptions = {
+constexpr std::array<std::string_view, 10> kDaemonOptions = {
     "read-path", "cache",        "attr-timeout", "entry-timeout", "threads",
-    "io-uring",  "max-mappings", "log-level",    "control"};
+    "io-uring",  "max-mappings", "log-level",    "control",       "metrics-listen"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -87,6 +87,17 @@ std::optional<std::string> control_name(const std::string& value) {
   return value;
 }
 
+ListenAddress listen_address(const std::string& value) {
+  const auto address = ListenAddress::parse(value);
+  if (!address) {
+    throw UsageException{fmt::format(
+        "--metrics-listen={}: allowed is [ADDRESS:]PORT with an address in numbers, as 9100 (which "
+        "is 127.0.0.1:9100), 0.0.0.0:9100 or [::1]:9100",
+        value)};
+  }
+  return *address;
+}
+
 po::options_description visible_options() {
   po::options_description description("Options", 100, 60);
   // clang-format off
@@ -116,6 +127,9 @@ po::options_description visible_options() {
     ("control", po::value<std::string>()->value_name("NAME"),
      "name of the directory in the mount's root that shows how the mount does, or off "
      "(default .mmapdirfs)")
+    ("metrics-listen", po::value<std::string>()->value_name("[ADDRESS:]PORT"),
+     "serve the metrics over HTTP there, for Prometheus; on this machine only where no address is "
+     "given (default: nowhere)")
     ("help,h", "print this text")
     ("version,V", "print the version");
   // clang-format on
@@ -252,6 +266,7 @@ Options to_options(const po::variables_map& values) {
   with("io-uring", [&](auto& v) { options.io_uring = choose(kIoUringUses, "io-uring", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("control", [&](auto& v) { options.control = control_name(v); });
+  with("metrics-listen", [&](auto& v) { options.metrics_listen = listen_address(v); });
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });

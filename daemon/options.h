@@ -10,6 +10,7 @@
 
 #include "cache_policy.h"
 #include "fs/types.h"
+#include "metrics/listen_address.h"
 #include "transport.h"
 
 namespace mmapdirfs {
@@ -36,6 +37,8 @@ struct Options {
   std::string log_level = "info";
   // The control directory's name in the mount's root; nothing: there is none.
   std::optional<std::string> control = ".mmapdirfs";
+  // Where an HTTP server answers with the metrics; nothing: there is none.
+  std::optional<ListenAddress> metrics_listen;
   // For the kernel and libfuse, unescaped and in their order: "allow_other", "fsname=/data".
   std::vector<std::string> mount_options;
 

@@ -36,6 +36,7 @@ std::string config_document(const Options& options) {
       {"max-mappings", or_null(options.max_mappings)},
       {"log-level", options.log_level},
       {"control", options.control.value_or("off")},
+      {"metrics-listen", options.metrics_listen ? options.metrics_listen->text() : "off"},
       {"mount-options", options.mount_options},
   });
 }

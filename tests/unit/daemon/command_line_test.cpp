@@ -249,6 +249,23 @@ TEST_CASE("Contradictions are refused", "[command-line]") {
   CHECK(parse({"--max-mappings=5", "--read-path=auto"}).max_mappings == 5U);
 }
 
+TEST_CASE("Metrics are served where the command line says, and nowhere else", "[command-line]") {
+  CHECK(parse({}).metrics_listen == std::nullopt);
+  const auto address = [](const char* text) {
+    const auto listen = parse({std::string("--metrics-listen=") + text}).metrics_listen;
+    return listen ? listen->text() : "none";
+  };
+  CHECK(address("9100") == "127.0.0.1:9100");
+  CHECK(address("0.0.0.0:9100") == "0.0.0.0:9100");
+  CHECK(address("[::1]:0") == "[::1]:0");
+  CHECK(present(parse({"-ometrics-listen=9100"}).metrics_listen).port == 9100);
+  for (const char* const wrong : {"x", ":9100", "9100x", "65536", "-1", "localhost:9100",
+                                  "127.0.0.1", "127.0.0.1:", "1.2.3:1", "::1:9100", "[::1]"}) {
+    check_says(refusal({std::string("--metrics-listen=") + wrong}),
+               {"--metrics-listen=", "[ADDRESS:]PORT"});
+  }
+}
+
 TEST_CASE("The control directory has a name, or there is none", "[command-line]") {
   CHECK(parse({}).control == ".mmapdirfs");
   CHECK(parse({"--control=.status"}).control == ".status");
