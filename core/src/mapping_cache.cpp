@@ -2,6 +2,7 @@
 #include "mmapdir/mapping_cache.h"
 
 #include <fstream>
+#include <tuple>
 #include <utility>
 
 #include "file_version.h"
@@ -106,7 +107,7 @@ Result<MappingRef> MappingCache::Impl::map_anew(int fd, const FileVersion& prese
   }
   if (advice != Advice::kNormal) {
     // Without it the bytes are the same.
-    static_cast<void>(advise(**file, {.offset = 0, .length = present.size}, advice));
+    std::ignore = advise(**file, {.offset = 0, .length = present.size}, advice);
   }
   const bool pinned = identity_is_pinned(fd);
   auto table = table_.lock();

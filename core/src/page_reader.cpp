@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "mmapdir/advice.h"
@@ -80,10 +81,10 @@ Result<void> read_through(int fd, ByteRange piece) {
 // Populating a mapping copies nothing. Where it can't be done (no mapping to be had, a kernel
 // before 5.14, a file truncated under it, storage that fails) reading says why, if it fails too.
 Result<void> bring_into_memory(int fd, ByteRange piece) {
-  static_cast<void>(advise_file(fd, piece, Advice::kWillNeed));  // all of it under way at once
+  std::ignore = advise_file(fd, piece, Advice::kWillNeed);  // all of it under way at once
   const auto mapping = TemporaryMapping::of(fd, whole_pages(piece));
   if (mapping) {
-    static_cast<void>(::madvise(mapping->address(), mapping->length(), MADV_SEQUENTIAL));
+    std::ignore = ::madvise(mapping->address(), mapping->length(), MADV_SEQUENTIAL);
     if (::madvise(mapping->address(), mapping->length(), MADV_POPULATE_READ) == 0) {
       return {};
     }
