@@ -45,6 +45,10 @@ class DirectorySink {
   DirectorySink& operator=(const DirectorySink&) = delete;
   virtual ~DirectorySink() = default;
 
+  // Whether the inode and its attributes are worth looking up for this name, where a listing asks
+  // for them.
+  virtual bool wants_entry(const DirectoryEntry& /*name*/) { return true; }
+
   // `entry` is the inode with its attributes where they were asked for and could be had; its
   // lookup count was raised, which the caller takes back if the answer is false: no room is left.
   virtual bool add(const DirectoryEntry& name, const Entry* entry) = 0;

@@ -111,14 +111,23 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
     return std::unexpected(stream.error());
   }
   const auto turn = (*stream)->turn();
+  const auto attributes = Source::attributes((*stream)->fd());
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  const dev_t device = device_of(*attributes);
   return list(**stream, cookie, [&](DirectoryEntry entry) {
-    if (is_dot(entry.name)) {
+    const auto add_name = [&] {
+      entry.inode = numbers_.shown(device, entry.inode);
       return sink.add(entry, nullptr);
+    };
+    if (is_dot(entry.name) || !sink.wants_entry(entry)) {
+      return add_name();
     }
     // A name that can't be looked up is listed all the same: it is there.
     const auto found = entry_of(node, (*stream)->fd(), entry.name);
     if (!found) {
-      return sink.add(entry, nullptr);
+      return add_name();
     }
     entry.inode = found->attributes.stx_ino;
     if (sink.add(entry, &*found)) {

@@ -49,6 +49,7 @@ void Adapter::init(fuse_conn_info& connection) {
 // A directory is watched from before the first question about a name in it until the kernel has
 // forgotten it, so whether it is may be asked when the answer is there.
 void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  attribute_demand_.note_lookup(node_of(parent), name);
   const auto entry = fs_.lookup(node_of(parent), name, caller_of(req).thread);
   if (!entry && entry.error().errnum() == ENOENT &&
       policy_.keeps_absence(fs_.is_watched(node_of(parent)))) {
@@ -281,6 +282,10 @@ void Adapter::list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offs
   const auto form = with_entries ? DirectoryReply::Form::kEntries : DirectoryReply::Form::kNames;
   DirectoryReply reply(req, form, policy_, scratch_of(size));
   const auto cookie = static_cast<std::uint64_t>(offset);
+  // From the middle on the kernel asks for entries only where some were looked at (Linux 6.18).
+  if (cookie == 0) {
+    reply.choose_entries(attribute_demand_.begin(caller_of(req).thread, node_of(node)));
+  }
   const auto listed = with_entries ? fs_.readdirplus(node_of(node), directory->id, cookie, reply)
                                    : fs_.readdir(directory->id, cookie, reply);
   if (!listed) {

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "cache_policy.h"
+#include "fs/attribute_demand.h"
 #include "fs/file_system.h"
 #include "fs/node_handles.h"
 #include "fuse/running_operation.h"
@@ -169,6 +170,7 @@ class Adapter {
   // Directories are let go of when they were listed to their end.
   static constexpr NodeHandles::Capacities kNodeHandles{.files = 192, .directories = 64};
   NodeHandles node_handles_;
+  AttributeDemand attribute_demand_;
 };
 
 }  // namespace mmapdirfs

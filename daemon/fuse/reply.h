@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "fuse/adapter.h"
@@ -28,6 +29,10 @@ class DirectoryReply final : public DirectorySink {
   DirectoryReply(fuse_req_t req, Form form, const CachePolicy& policy, std::span<char> buffer)
       : req_(req), form_(form), policy_(policy), buffer_(buffer) {}
 
+  // Entries come with attributes where `demand` has it; else all do.
+  void choose_entries(AttributeDemand::Listing demand) { demand_.emplace(demand); }
+
+  bool wants_entry(const DirectoryEntry& name) override { return !demand_ || demand_->wants(name); }
   bool add(const DirectoryEntry& name, const Entry* entry) override;
 
   std::span<const char> bytes() const { return buffer_.first(used_); }
@@ -38,6 +43,7 @@ class DirectoryReply final : public DirectorySink {
   const CachePolicy& policy_;
   std::span<char> buffer_;
   std::size_t used_ = 0;
+  std::optional<AttributeDemand::Listing> demand_;
 };
 
 }  // namespace mmapdirfs

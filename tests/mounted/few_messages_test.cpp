@@ -16,6 +16,8 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <functional>
+#include <stdexcept>
 
 #include "support/files.h"
 #include "support/kernel_mount.h"
@@ -102,6 +104,66 @@ TEST_CASE("A tree that was listed is listed again without a message, and shows w
     return listing(mount / "two") == listing(source / "two") &&
            listing(mount / "three") == listing(source / "three");
   }));
+}
+
+constexpr int kDirectories = 12;
+constexpr int kFilesEach = 20;
+constexpr std::ptrdiff_t kAllFiles = std::ptrdiff_t{kDirectories} * kFilesEach;
+
+void make_directories(const Path& root) {
+  for (int i = 0; i < kDirectories; ++i) {
+    std::filesystem::create_directory(root / std::to_string(i));
+    make_files(root / std::to_string(i), kFilesEach);
+  }
+}
+
+// As a program of its own does it: `use` is called with each directory and its names.
+using UseListing = std::function<void(const Path&, const std::vector<std::string>&)>;
+void walk(const Path& root, const UseListing& use) {
+  const Outcome walked = run_function([&] {
+    for (int i = 0; i < kDirectories; ++i) {
+      use(root / std::to_string(i), names_in(root / std::to_string(i)));
+    }
+    return 0;
+  });
+  INFO(walked.error);
+  REQUIRE(walked.status == 0);
+}
+
+std::ptrdiff_t count_of(const std::vector<TracedCall>& calls, std::string_view name) {
+  return std::ranges::count(calls, name, &TracedCall::name);
+}
+
+TEST_CASE("A program that lists names only soon costs no look at the files", "[messages]") {
+  require_strace();
+  const TemporaryDirectory source;
+  make_directories(source.path());
+  Mount mount(source.path());
+  Strace strace(mount.daemon(), {"-e", "trace=name_to_handle_at"});
+  walk(mount.root(), [](const Path&, const std::vector<std::string>& names) {
+    if (names.size() != kFilesEach) {
+      throw std::runtime_error("files are missing");
+    }
+  });
+  // Those of the first directories, and the directories themselves.
+  CHECK(count_of(strace.stop(), "name_to_handle_at") < kAllFiles / 2);
+}
+
+TEST_CASE("A program that looks at the files it lists asks for one of them", "[messages]") {
+  require_strace();
+  const TemporaryDirectory source;
+  make_directories(source.path());
+  Mount mount(source.path());
+  Strace strace(mount.daemon(), {"-e", "trace=writev,splice"});
+  walk(mount.root(), [](const Path& directory, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (std::filesystem::file_size(directory / name) == 0) {
+        throw std::runtime_error("the wrong size");
+      }
+    }
+  });
+  // For each directory itself, its listing and the listing's end, and a few besides.
+  CHECK(count_of_writes_to_fuse(strace.stop()) < kAllFiles / 5);
 }
 
 // By its times the kernel would take it for unchanged.
