@@ -9,9 +9,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <ranges>
 #include <utility>
 
+#include "mmapdir/advice_rules.h"
 #include "mmapdir/mapping_cache.h"
 #include "page_math.h"
 #include "posix.h"
@@ -108,6 +109,13 @@ Result<void> advise_file(int fd, ByteRange range, Advice advice) {
   return in_pieces(within, advice, [&](std::uint64_t offset, std::uint64_t length) {
     return ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), wanted);
   });
+}
+
+Advice advice_for(std::span<const AdviceRule> rules, std::string_view path) {
+  const auto last_first = std::views::reverse(rules);
+  const auto found = std::ranges::find_if(
+      last_first, [&](const AdviceRule& rule) { return rule.pattern.matches(path); });
+  return found == last_first.end() ? Advice::kNormal : found->advice;
 }
 
 }  // namespace mmapdir

@@ -9,6 +9,8 @@
 #include "beneath.h"
 #include "directory_changer.h"
 #include "list_directory.h"
+#include "mmapdir/advice_rules.h"
+#include "support/guarded.h"
 #include "support/unique_fd.h"
 
 namespace mmapdir {
@@ -23,8 +25,9 @@ std::shared_ptr<MappingCache> cache_of(MmapDirectoryOptions options) {
 
 // The first `length` bytes, mapped if that can be; the cache counts when it can't. A file that was
 // truncated since its length was asked has a mapping too short: pread tells the truth about it.
-FileSlice map_or_keep_open(MappingCache& cache, UniqueFd fd, std::uint64_t length) {
-  if (auto mapping = cache.acquire(fd.get()); mapping && (*mapping)->bytes().size() >= length) {
+FileSlice map_or_keep_open(MappingCache& cache, UniqueFd fd, std::uint64_t length, Advice advice) {
+  if (auto mapping = cache.acquire(fd.get(), advice);
+      mapping && (*mapping)->bytes().size() >= length) {
     const auto bytes = (*mapping)->bytes().first(static_cast<std::size_t>(length));
     return FileSlice(OwnedBytes(std::move(*mapping), bytes));
   }
@@ -50,11 +53,21 @@ class NewFile final : public FileSink {
 
 struct MmapDirectory::State {
   State(UniqueFd root_directory, std::shared_ptr<MappingCache> mappings)
-      : root(std::move(root_directory)), cache(std::move(mappings)), changer(root.get()) {}
+      : root(std::move(root_directory)),
+        cache(std::move(mappings)),
+        changer(root.get()),
+        pins(root.get(), *cache) {}
+
+  Advice advice_for(const RelativePath& path) {
+    const auto given = rules.lock();
+    return mmapdir::advice_for(*given, path.string());
+  }
 
   const UniqueFd root;
   const std::shared_ptr<MappingCache> cache;
   DirectoryChanger changer;
+  Pins pins;
+  Guarded<std::vector<AdviceRule>> rules;
 };
 
 MmapDirectory::MmapDirectory(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -99,7 +112,8 @@ Result<FileSlice> MmapDirectory::open_read(const RelativePath& path) const {
   if (!file) {
     return std::unexpected(file.error());
   }
-  return map_or_keep_open(*state_->cache, std::move(file->fd), file->size);
+  return map_or_keep_open(*state_->cache, std::move(file->fd), file->size,
+                          state_->advice_for(path));
 }
 
 Result<LazyFileHandle> MmapDirectory::open_lazy(const RelativePath& path) const {
@@ -109,8 +123,9 @@ Result<LazyFileHandle> MmapDirectory::open_lazy(const RelativePath& path) const 
   }
   // A std::function must be copyable, so what it owns has to be shared.
   auto fd = std::make_shared<UniqueFd>(std::move(file->fd));
-  return LazyFileHandle(file->size, [cache = state_->cache, fd, length = file->size] {
-    return map_or_keep_open(*cache, std::move(*fd), length);
+  return LazyFileHandle(file->size, [cache = state_->cache, fd, length = file->size,
+                                     advice = state_->advice_for(path)] {
+    return map_or_keep_open(*cache, std::move(*fd), length, advice);
   });
 }
 
@@ -156,5 +171,70 @@ Result<FileLock> MmapDirectory::lock(const RelativePath& path, LockMode mode) {
 }
 
 Result<void> MmapDirectory::sync() { return state_->changer.sync(); }
+
+Result<Residency> MmapDirectory::residency(const RelativePath& path, std::size_t max_cells) const {
+  const auto file = open_file_beneath(state_->root.get(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return residency_of(file->fd.get(), max_cells);
+}
+
+Result<void> MmapDirectory::advise(const RelativePath& path, ByteRange range, Advice advice) const {
+  const auto file = open_file_beneath(state_->root.get(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  const auto mapping = state_->cache->acquire(file->fd.get(), state_->advice_for(path));
+  if (!mapping) {
+    return std::unexpected(mapping.error());
+  }
+  return mmapdir::advise(**mapping, range, advice);
+}
+
+Result<void> MmapDirectory::advise_pattern(std::string_view pattern, Advice advice) {
+  auto compiled = PathPattern::compile(pattern);
+  if (!compiled) {
+    return std::unexpected(compiled.error());
+  }
+  state_->rules.lock()->push_back({.pattern = std::move(*compiled), .advice = advice});
+  return {};
+}
+
+Result<void> MmapDirectory::prefetch(const RelativePath& path, ByteRange range) const {
+  const auto file = open_file_beneath(state_->root.get(), path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (!range.fits(file->size)) {
+    return std::unexpected(
+        Error(std::errc::invalid_argument, "prefetch beyond the end of", path.string()));
+  }
+  if (range.length == 0) {  // which posix_fadvise takes for all that follows
+    return {};
+  }
+  return advise_file(file->fd.get(), range, Advice::kWillNeed);
+}
+
+Result<WarmReport> MmapDirectory::warm(std::vector<PathPattern> patterns,
+                                       const WarmOptions& options,
+                                       const WarmProgressCallback& progress,
+                                       const std::stop_token& stop) const {
+  return mmapdir::warm(state_->root.get(), std::move(patterns), options, progress, stop);
+}
+
+Pins& MmapDirectory::pins() const { return state_->pins; }
+
+Result<HotSetSaved> MmapDirectory::save_hot_set(const std::filesystem::path& file,
+                                                const std::stop_token& stop) const {
+  return mmapdir::save_hot_set(state_->root.get(), file, stop);
+}
+
+Result<HotSetLoaded> MmapDirectory::load_hot_set(const std::filesystem::path& file,
+                                                 const WarmOptions& options,
+                                                 const WarmProgressCallback& progress,
+                                                 const std::stop_token& stop) const {
+  return mmapdir::load_hot_set(state_->root.get(), file, options, progress, stop);
+}
 
 }  // namespace mmapdir

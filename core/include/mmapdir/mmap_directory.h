@@ -6,11 +6,19 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "mmapdir/advice.h"
 #include "mmapdir/directory.h"
+#include "mmapdir/hot_set.h"
 #include "mmapdir/mapping_cache.h"
+#include "mmapdir/path_pattern.h"
+#include "mmapdir/pins.h"
+#include "mmapdir/residency.h"
+#include "mmapdir/warm.h"
 
 namespace mmapdir {
 
@@ -76,6 +84,40 @@ class MmapDirectory final : public DirectoryWriter {
   // Costs one fsync per directory changed since the last call. Of these at most 64 are remembered,
   // each with a descriptor; a change in one more first syncs the oldest, and fails if that fails.
   Result<void> sync() override;
+
+  // What of the file is in memory: see residency_of().
+  Result<Residency> residency(const RelativePath& path, std::size_t max_cells = 1) const;
+
+  // How a part of the file will be read: see advise() for mappings. Concerns everyone who shares
+  // the cache, and lasts as long as the file stays mapped: hold a FileSlice to be sure. Errors
+  // also: those of MappingCache::acquire().
+  Result<void> advise(const RelativePath& path, ByteRange range, Advice advice) const;
+
+  // How files that match the pattern will be read, from the next time that they are mapped on; of
+  // several patterns that match a file, the one given last counts. Without one it is
+  // Advice::kNormal. Errors: those of PathPattern::compile().
+  Result<void> advise_pattern(std::string_view pattern, Advice advice);
+
+  // Begins to read a part of the file into memory, and doesn't wait for it. Errors also: EINVAL
+  // when the range reaches beyond the end.
+  Result<void> prefetch(const RelativePath& path, ByteRange range) const;
+
+  // Reads files into memory: see mmapdir::warm().
+  Result<WarmReport> warm(std::vector<PathPattern> patterns, const WarmOptions& options = {},
+                          const WarmProgressCallback& progress = {},
+                          const std::stop_token& stop = {}) const;
+
+  // Keeps files in memory, as long as this directory or a copy of it lives: see Pins. What is
+  // written, renamed or removed through this object isn't told to it: call update().
+  Pins& pins() const;
+
+  // What is in memory now, for the next start: see mmapdir::save_hot_set() and load_hot_set().
+  Result<HotSetSaved> save_hot_set(const std::filesystem::path& file,
+                                   const std::stop_token& stop = {}) const;
+  Result<HotSetLoaded> load_hot_set(const std::filesystem::path& file,
+                                    const WarmOptions& options = {},
+                                    const WarmProgressCallback& progress = {},
+                                    const std::stop_token& stop = {}) const;
 
   // The cache that the files are mapped through: for sharing it, and for its counters.
   const std::shared_ptr<MappingCache>& mapping_cache() const;

@@ -9,8 +9,6 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include "mmapdir/mapping_cache.h"
@@ -19,26 +17,6 @@
 
 namespace mmapdir {
 namespace {
-
-// The flags of the mapping that holds an address, as /proc/self/smaps shows them: "rr" for random,
-// "sr" for sequential reading.
-std::string flags_at(const std::byte* address) {
-  std::ifstream maps("/proc/self/smaps");
-  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-  bool is_inside = false;
-  for (std::string line; std::getline(maps, line);) {
-    std::istringstream fields(line);
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    char hyphen = 0;
-    if (fields >> std::hex >> begin >> hyphen >> end && hyphen == '-') {
-      is_inside = begin <= wanted && wanted < end;
-    } else if (is_inside && line.starts_with("VmFlags:")) {
-      return line + ' ';
-    }
-  }
-  return {};
-}
 
 class AdviceTest {
  protected:
@@ -82,12 +60,12 @@ TEST_CASE_METHOD(AdviceTest, "advice on a mapping reaches the kernel, and is tak
   const auto mapping = map(cache, file_of(10 * test::page_size()).get());
   const auto* const begin = mapping->bytes().data();
   REQUIRE(advise(*mapping, all_of(*mapping), Advice::kRandom));
-  CHECK(flags_at(begin).contains(" rr "));
+  CHECK(test::mapping_flags_at(begin).contains(" rr "));
   REQUIRE(advise(*mapping, all_of(*mapping), Advice::kSequential));
-  CHECK(flags_at(begin).contains(" sr "));
+  CHECK(test::mapping_flags_at(begin).contains(" sr "));
   REQUIRE(advise(*mapping, all_of(*mapping), Advice::kNormal));
-  CHECK_FALSE(flags_at(begin).contains(" rr "));
-  CHECK_FALSE(flags_at(begin).contains(" sr "));
+  CHECK_FALSE(test::mapping_flags_at(begin).contains(" rr "));
+  CHECK_FALSE(test::mapping_flags_at(begin).contains(" sr "));
 }
 
 TEST_CASE_METHOD(AdviceTest, "advice on a part of a mapping concerns the pages that it touches") {
@@ -95,9 +73,9 @@ TEST_CASE_METHOD(AdviceTest, "advice on a part of a mapping concerns the pages t
   const auto mapping = map(cache, file_of(3 * test::page_size()).get());
   const auto* const begin = mapping->bytes().data();
   REQUIRE(advise(*mapping, {.offset = test::page_size() + 5, .length = 1}, Advice::kRandom));
-  CHECK_FALSE(flags_at(begin).contains(" rr "));
-  CHECK(flags_at(begin + test::page_size()).contains(" rr "));
-  CHECK_FALSE(flags_at(begin + (2 * test::page_size())).contains(" rr "));
+  CHECK_FALSE(test::mapping_flags_at(begin).contains(" rr "));
+  CHECK(test::mapping_flags_at(begin + test::page_size()).contains(" rr "));
+  CHECK_FALSE(test::mapping_flags_at(begin + (2 * test::page_size())).contains(" rr "));
 }
 
 TEST_CASE_METHOD(AdviceTest, "advice beyond the end of a mapping is refused") {
@@ -114,9 +92,9 @@ TEST_CASE_METHOD(AdviceTest, "a cache gives its advice to a file when it maps it
   MappingCache cache;
   const auto fd = file_of(test::page_size());
   const auto random = map(cache, fd.get(), Advice::kRandom);
-  CHECK(flags_at(random->bytes().data()).contains(" rr "));
+  CHECK(test::mapping_flags_at(random->bytes().data()).contains(" rr "));
   const auto found = map(cache, fd.get(), Advice::kSequential);
-  CHECK(flags_at(found->bytes().data()).contains(" rr "));
+  CHECK(test::mapping_flags_at(found->bytes().data()).contains(" rr "));
 }
 
 TEST_CASE_METHOD(AdviceTest, "a range of a descriptor that isn't needed is dropped from memory") {

@@ -7,6 +7,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 
 #include "mmapdir/residency.h"
 
@@ -102,6 +104,24 @@ std::string text_of(const OwnedBytes& bytes) {
 }
 
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::string mapping_flags_at(const std::byte* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool is_inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    char hyphen = 0;
+    if (fields >> std::hex >> begin >> hyphen >> end && hyphen == '-') {
+      is_inside = begin <= wanted && wanted < end;
+    } else if (is_inside && line.starts_with("VmFlags:")) {
+      return line + ' ';
+    }
+  }
+  return {};
+}
 
 void skip(const std::string& reason) {
   if (std::getenv("CI") != nullptr) {  // NOLINT(concurrency-mt-unsafe): nobody sets variables here

@@ -70,6 +70,10 @@ std::string text_of(const OwnedBytes& bytes);
 
 std::size_t page_size();
 
+// The flags of the mapping that holds an address, as /proc/self/smaps shows them: " rr " for
+// random, " sr " for sequential reading.
+std::string mapping_flags_at(const std::byte* address);
+
 // Skips the running test for what the machine doesn't offer; where CI is set, fails instead.
 [[noreturn]] void skip(const std::string& reason);
 
