@@ -27,7 +27,27 @@ struct flock range_of(const Operation& op) {
   return lock;
 }
 
+bool only_reads(const UniqueFd& fd) {
+  return fd && (::fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
+// A process's record locks are given back when it closes any descriptor of the file. The mount
+// isn't told of the close of one that was opened for reading before the file's first lock (README,
+// exceptions): so a client that locks has none.
+void close_readers(World& world) {
+  for (unsigned slot = 0; slot < World::kSlots; ++slot) {
+    if (only_reads(world.files.at(slot))) {
+      world.files.at(slot).reset();
+    }
+    if (only_reads(world.mapped_files.at(slot))) {
+      world.mappings.at(slot) = SharedMapping();
+      world.mapped_files.at(slot).reset();
+    }
+  }
+}
+
 std::string lock_range(World& world, const Operation& op) {
+  close_readers(world);
   struct flock lock = range_of(op);
   return said(::fcntl(world.file(op.slot), F_SETLK, &lock));
 }
