@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <memory>
 
 namespace mmapdirfs {
 namespace {
@@ -18,8 +19,8 @@ bool is_address(int family, const std::string& text) {
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
-  const auto* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, port);
+  const auto* const end = std::to_address(text.end());
+  const auto parsed = std::from_chars(std::to_address(text.begin()), end, port);
   return parsed.ec == std::errc{} && parsed.ptr == end ? std::optional(port) : std::nullopt;
 }
 

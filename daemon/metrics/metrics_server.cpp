@@ -24,7 +24,7 @@ constexpr unsigned kTimeoutSeconds = 10;
 
 struct Answer {
   unsigned status = MHD_HTTP_OK;
-  std::string_view type = "text/plain; charset=utf-8";
+  const char* type = "text/plain; charset=utf-8";
   std::string body{};
 };
 
@@ -88,7 +88,7 @@ MHD_Result send(MHD_Connection* connection, Answer answer) {
   if (response == nullptr) {
     return MHD_NO;
   }
-  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.data());
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type);
   const MHD_Result queued = MHD_queue_response(connection, answer.status, response);
   MHD_destroy_response(response);
   return queued;
