@@ -13,8 +13,7 @@ bool is_plain(char c) {
 }
 
 std::string quoted(std::string_view word) {
-  // A word that begins with dashes would be taken for an option without its quotes.
-  if (!word.empty() && !word.starts_with("--") && std::ranges::all_of(word, is_plain)) {
+  if (!word.empty() && std::ranges::all_of(word, is_plain)) {
     return std::string(word);
   }
   std::string text = "\"";
@@ -34,6 +33,10 @@ std::string quoted(std::string_view word) {
 }  // namespace
 
 CommandText& CommandText::word(std::string_view word) {
+  if (word.starts_with("--") && !options_end_) {
+    text_ += " --";
+    options_end_ = true;
+  }
   text_ += ' ';
   text_ += quoted(word);
   return *this;

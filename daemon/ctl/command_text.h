@@ -20,7 +20,7 @@ class CommandText {
 
   CommandText& word(std::string_view word);
   CommandText& words(const std::vector<std::string>& words);
-  // --name=value
+  // --name=value; before all words.
   CommandText& option(std::string_view name, std::string_view value);
 
   // Without a newline; a failure if it is longer than the daemon takes.
@@ -28,6 +28,7 @@ class CommandText {
 
  private:
   std::string text_;
+  bool options_end_ = false;  // what begins with dashes is a word from here on
 };
 
 }  // namespace mmapdirfs::ctl

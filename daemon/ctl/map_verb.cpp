@@ -98,7 +98,7 @@ Outcome<int> run_map(const Invocation& invocation, Context& context) {
       context.out << to_line(file);
     }
   }});
-  if (!ending) {
+  if (!ending && files.empty()) {
     return std::unexpected(ending.error());
   }
   if (invocation.has("svg") || invocation.has("html")) {
@@ -108,7 +108,8 @@ Outcome<int> run_map(const Invocation& invocation, Context& context) {
   } else if (!invocation.json) {
     context.out << residency_text(files, context.out_terminal);
   }
-  return 0;
+  // Of some files it may be known, of others not.
+  return ending ? Outcome<int>(0) : std::unexpected(ending.error());
 }
 
 }  // namespace mmapdirfs::ctl

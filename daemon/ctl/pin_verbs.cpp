@@ -14,16 +14,10 @@
 namespace mmapdirfs::ctl {
 namespace {
 
-// All results of a command, in their order.
-Outcome<std::vector<Json>> ask_all(Context& context, const CommandText& command) {
-  std::vector<Json> results;
-  const auto ending =
-      run_command(*context.channel, command,
-                  {.result = [&](const Json& result) { results.push_back(result); }});
-  if (!ending) {
-    return std::unexpected(ending.error());
-  }
-  return results;
+// Adds all results of a command, in their order; those before a failure, too.
+Outcome<Ending> ask_all(Context& context, const CommandText& command, std::vector<Json>& results) {
+  return run_command(*context.channel, command,
+                     {.result = [&](const Json& result) { results.push_back(result); }});
 }
 
 std::string size_of(const Json& object, const char* name) {
@@ -64,22 +58,27 @@ Outcome<int> run_pin(const Invocation& invocation, Context& context) {
   if (const auto added = add_memory_option(invocation, "budget", command); !added) {
     return std::unexpected(added.error());
   }
-  auto results = ask_all(context, command.words(invocation.words));
-  if (!results) {
-    return std::unexpected(results.error());
+  std::vector<Json> results;
+  const auto ending = ask_all(context, command.words(invocation.words), results);
+  // Of some files it may be known, of others not.
+  if (!ending && results.empty()) {
+    return std::unexpected(ending.error());
   }
-  const Json total = results->empty() ? Json::object() : results->back();
+  const Json total = results.empty() ? Json::object() : results.back();
   const bool is_short = number_of(total, "pinned_bytes") < number_of(total, "intended_bytes");
   if (invocation.json) {
-    write_lines(*results, context);
+    write_lines(results, context);
   } else {
-    if (!results->empty()) {
-      results->pop_back();
+    if (!results.empty()) {
+      results.pop_back();
     }
-    context.out << table_of(*results, context.out_terminal.charset)
+    context.out << table_of(results, context.out_terminal.charset)
                 << fmt::format("pinned {} of {} intended, {}\n", size_of(total, "pinned_bytes"),
                                size_of(total, "intended_bytes"),
                                counted(number_of(total, "files"), "file"));
+  }
+  if (!ending) {
+    return std::unexpected(ending.error());
   }
   return is_short ? kFailureStatus : 0;
 }
@@ -96,15 +95,15 @@ Outcome<int> run_unpin(const Invocation& invocation, Context& context) {
 }
 
 Outcome<int> run_pins(const Invocation& invocation, Context& context) {
-  const auto results = ask_all(context, CommandText("pins"));
-  if (!results) {
-    return std::unexpected(results.error());
+  std::vector<Json> results;
+  if (const auto ending = ask_all(context, CommandText("pins"), results); !ending) {
+    return std::unexpected(ending.error());
   }
   if (invocation.json) {
-    write_lines(*results, context);
+    write_lines(results, context);
   } else {
-    context.out << (results->empty() ? "nothing is pinned\n"
-                                     : table_of(*results, context.out_terminal.charset));
+    context.out << (results.empty() ? "nothing is pinned\n"
+                                    : table_of(results, context.out_terminal.charset));
   }
   return 0;
 }

@@ -59,7 +59,7 @@ TEST_CASE("Words of any bytes reach the daemon as they are", "[ctl]") {
   CHECK(text(CommandText("warm").word("a b")) == "warm \"a b\"");
   CHECK(text(CommandText("warm").word("")) == "warm \"\"");
   CHECK(text(CommandText("warm").word("a\"b\\c\nd")) == R"(warm "a\"b\\c\nd")");
-  CHECK(text(CommandText("warm").word("--rate=1")) == "warm \"--rate=1\"");
+  CHECK(text(CommandText("warm").word("a").word("--b").word("--c")) == "warm a -- --b --c");
   CHECK(text(CommandText("warm").option("rate", "10").word("\xff")) == "warm --rate=10 \xff");
   CHECK_FALSE(CommandText("warm").word(std::string(5000, 'x')).text());
 }
