@@ -309,6 +309,7 @@ class Mount {
     }
     fs_->set_read_path(choice->path);
     if (options_.cache.mode == CacheMode::kAuto) {
+      make_root_known();
       start_watching();
     }
     backings_.log_first_refusal();
@@ -328,6 +329,25 @@ class Mount {
     }
     metrics_server_ = std::move(*server);
     return {};
+  }
+
+  // The kernel lets nobody in before it knows the root's attributes, and drops an answer that tells
+  // them if a change is reported meanwhile (fuse_change_attributes, Linux 6.18): the first visitor
+  // of a source that changes all the time would be turned away now and then. So it is made to ask
+  // while nothing is reported yet. Later it goes by what it knew before.
+  //
+  // Over io_uring the kernel holds all requests back until each of the rings' threads is ready,
+  // which none is that can't be waited for here: there the visitor has to come again.
+  void make_root_known() {
+    if (session_->uses_io_uring()) {
+      return;
+    }
+    session_->serve_during([&] {
+      struct stat found{};
+      if (::stat(plan_.mountpoint.c_str(), &found) != 0) {
+        spdlog::debug("look at the mount's root: {}", std::generic_category().message(errno));
+      }
+    });
   }
 
   // Without it everything works as well, but for what the kernel keeps.

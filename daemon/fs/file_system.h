@@ -113,7 +113,8 @@ class FileSystem {
   void set_read_path(ReadPath path) { read_path_ = path; }
   void refuse_device(dev_t device) { source_.refuse_device(device); }
   bool has_handles() const { return source_.has_handles(); }
-  // From here on each directory that becomes known is watched. The watch is borrowed.
+  // From here on each directory that becomes known is watched, and those that are known when they
+  // are looked up again. The watch is borrowed. While one thread at most serves requests.
   void set_watch(SourceWatch& watch);
 
   FileSystemCounts counts() const;

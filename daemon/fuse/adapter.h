@@ -66,7 +66,7 @@ class Adapter {
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
 
-  // Before any request but INIT.
+  // While one thread at most serves requests.
   void let_names_age() { policy_.let_names_age(); }
 
  private:

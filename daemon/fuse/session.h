@@ -46,6 +46,10 @@ class Session {
   // Serves requests until the mount is taken away or a SIGINT, SIGTERM or SIGHUP arrives.
   Result<void> serve();
 
+  // Runs `work` in a thread of its own, and answers requests that come through /dev/fuse until it
+  // is done: it may make some itself. In the thread that serves, before or after serve().
+  void serve_during(const std::function<void()>& work);
+
   // Runs `work`, the last of its users, in a thread of its own, and goes on answering requests
   // until it is done: what the kernel is asked to forget waits for some of them.
   void finish(const std::function<void()>& work);
@@ -66,7 +70,6 @@ class Session {
   std::expected<void, StartError> answer_init();
   std::expected<void, StartError> choose_transport(const fuse_buf& init);
   Result<void> take_rings();
-  void serve_during(const std::function<void()>& work);
 
   std::unique_ptr<Link> link_;  // borrowed by libfuse
   std::unique_ptr<fuse_session, Destroy> session_;
