@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include "background.h"
@@ -25,7 +26,13 @@
 #include "control/config_document.h"
 #include "control/control_directory.h"
 #include "control/control_sessions.h"
+#include "control/files_document.h"
+#include "control/hot_set_keeper.h"
+#include "control/map_command.h"
 #include "control/mount_commands.h"
+#include "control/page_commands.h"
+#include "control/pin_commands.h"
+#include "control/pin_keeper.h"
 #include "fs/file_system.h"
 #include "fuse/adapter.h"
 #include "fuse/adapter_control.h"
@@ -198,14 +205,32 @@ class Mount {
             .locks = fs_->lock_counts(),
             .watch = watcher_ ? watcher_->counts() : WatchCounts{},
             .invalidations = invalidator_.counts(),
-            .pins = {},
-            .hot_set = {},
+            .pins = pin_figures(),
+            .hot_set = hot_set_figures(),
             .operations = operations_.figures()};
   }
 
  private:
   Mount(const Options& options, MountPlan plan)
       : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
+
+  PinFigures pin_figures() const {
+    const auto totals = pins_->totals();
+    return {.files = totals.files,
+            .intended_bytes = totals.intended_bytes,
+            .pinned_bytes = totals.pinned_bytes};
+  }
+
+  HotSetFigures hot_set_figures() const {
+    if (!hot_set_) {
+      return {};
+    }
+    const auto [state, saved] = hot_set_->figures();
+    return {.file = hot_set_->file().string(),
+            .last_saved =
+                saved ? std::optional(std::chrono::system_clock::to_time_t(*saved)) : std::nullopt,
+            .state = std::string(name_of(state))};
+  }
 
   MountIdentity identity() const {
     auto [version, libfuse] = versions();
@@ -228,6 +253,7 @@ class Mount {
     config.owns_source = options_.cache.mode == CacheMode::kAlways;
     config.checks_versions = options_.cache.mode == CacheMode::kAuto;
     config.labels_are_unused = !machine_has_selinux();
+    config.advice = options_.advice_rules;
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     if (opens_without_message(options_, plan_)) {
       config.kept_inodes = 0;  // the adapter keeps handles
@@ -259,7 +285,14 @@ class Mount {
       return std::unexpected(mounted.error());
     }
     backings_.attach(session_->device());
-    return settle();
+    if (auto settled = settle(); !settled) {
+      return settled;
+    }
+    add_commands();
+    if (options_.hot_set) {
+      hot_set_.emplace(plan_.root.get(), *options_.hot_set, options_.hot_set_interval);
+    }
+    return {};
   }
 
   void make_control_directory(const std::string& name) {
@@ -278,15 +311,33 @@ class Mount {
           "directory another name",
           name);
     }
+    control_directory_->add("files", DocumentAudience::kOwner, [this] { return files(); });
+    control_directory_->add_commands("control");
+    control_adapter_.emplace(*control_directory_, sessions_, *fs_, reads);
+    adapter_->set_control(*control_adapter_);
+  }
+
+  // Before any request but INIT.
+  void add_commands() {
     add_mount_commands(commands_, versions(), cache_, *fs_,
                        {.forget_pages =
                             [this](NodeId node, Invalidator::Done done) {
                               invalidator_.forget_pages(node, std::move(done));
                             },
                         .forget_all_names = [this] { return invalidator_.forget_all_names(); }});
-    control_directory_->add_commands("control");
-    control_adapter_.emplace(*control_directory_, sessions_, *fs_, reads);
-    adapter_->set_control(*control_adapter_);
+    add_map_command(commands_, plan_.root.get());
+    add_page_commands(commands_, plan_.root.get(), plan_.mountpoint);
+    pins_.emplace(plan_.root.get(), cache_,
+                  [this] { return watcher_ ? watcher_->counts().changes : 0; });
+    add_pin_commands(commands_, *pins_);
+  }
+
+  std::string files() const {
+    std::unordered_map<SourceIdentity, std::uint64_t> pinned;
+    for (const auto& file : pins_->list()) {
+      pinned[{.device = file.device, .inode = file.inode}] += file.pinned_bytes;
+    }
+    return files_document(*fs_, pinned);
   }
 
   bool source_has(const std::string& name) const {
@@ -381,6 +432,12 @@ class Mount {
   // The invalidator goes last: the others ask it.
   void stop_threads() {
     sessions_.stop();
+    if (hot_set_) {
+      hot_set_->stop();
+    }
+    if (pins_) {
+      pins_->stop();
+    }
     if (watcher_) {
       watcher_->stop();
     }
@@ -400,6 +457,8 @@ class Mount {
   std::unique_ptr<Watcher> watcher_;
   CommandTable commands_;
   ControlSessions sessions_{commands_};
+  std::optional<PinKeeper> pins_;
+  std::optional<HotSetKeeper> hot_set_;
   std::optional<ControlDirectory> control_directory_;
   std::optional<ControlAdapter> control_adapter_;
   std::unique_ptr<Adapter> adapter_;
@@ -480,6 +539,10 @@ int run(const Options& options) {
   auto plan = check_mount(options);
   if (!plan) {
     return fail(plan.error().message);
+  }
+  if (options.hot_set && lies_within(*options.hot_set, plan->mountpoint)) {
+    return fail("--hot-set=" + options.hot_set->string() +
+                ": allowed is a file outside of the mount");
   }
   if (plan->is_mounted) {
     spdlog::warn("'{}' is mounted on '{}' already; nothing was done, and its options stay",

@@ -9,11 +9,14 @@
 #include <boost/program_options.hpp>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <iterator>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
+#include "mmapdir/path_pattern.h"
 #include "mmapdir/relative_path.h"
 #include "mount_options.h"
 #include "version.h"
@@ -41,9 +44,10 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 10> kDaemonOptions = {
-    "read-path", "cache",        "attr-timeout", "entry-timeout", "threads",
-    "io-uring",  "max-mappings", "log-level",    "control",       "metrics-listen"};
+constexpr std::array<std::string_view, 13> kDaemonOptions = {
+    "read-path",    "cache",     "attr-timeout", "entry-timeout",  "threads", "io-uring",
+    "max-mappings", "log-level", "control",      "metrics-listen", "hot-set", "hot-set-interval",
+    "advice"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -98,6 +102,23 @@ ListenAddress listen_address(const std::string& value) {
   return *address;
 }
 
+AdviceRule advice_rule(const std::string& value) {
+  constexpr const char* kAllowed =
+      "allowed is PATTERN=normal, PATTERN=random or PATTERN=sequential, as '*.idx=random'";
+  const auto equals = value.rfind('=');
+  const auto advice =
+      mmapdir::advice_of_name(equals == std::string::npos ? "" : value.substr(equals + 1));
+  if (!advice || *advice > mmapdir::Advice::kSequential) {
+    throw UsageException{fmt::format("--advice={}: {}", value, kAllowed)};
+  }
+  auto pattern = mmapdir::PathPattern::compile(std::string_view(value).substr(0, equals));
+  if (!pattern) {
+    throw UsageException{
+        fmt::format("--advice={}: {}; {}", value, pattern.error().message(), kAllowed)};
+  }
+  return {.pattern = std::move(*pattern), .advice = *advice};
+}
+
 po::options_description visible_options() {
   po::options_description description("Options", 100, 60);
   // clang-format off
@@ -130,6 +151,13 @@ po::options_description visible_options() {
     ("metrics-listen", po::value<std::string>()->value_name("[ADDRESS:]PORT"),
      "serve the metrics over HTTP there, for Prometheus; on this machine only where no address is "
      "given (default: nowhere)")
+    ("hot-set", po::value<std::string>()->value_name("FILE"),
+     "bring back into memory what FILE says was there, and save that from time to time and at the "
+     "end")
+    ("hot-set-interval", po::value<std::string>()->value_name("SECONDS"),
+     "how often the hot set is saved (default 300)")
+    ("advice", po::value<std::vector<std::string>>()->composing()->value_name("PATTERN=ADVICE"),
+     "how files that match will be read: normal, random or sequential; may be given repeatedly")
     ("help,h", "print this text")
     ("version,V", "print the version");
   // clang-format on
@@ -251,6 +279,26 @@ void take_mount_options(const po::variables_map& values, Options& options) {
   }
 }
 
+// Absolute, since the daemon leaves the working directory.
+std::filesystem::path hot_set_file(const std::string& value) {
+  std::error_code error;
+  auto file = std::filesystem::absolute(value, error);
+  if (error || value.ends_with('/')) {
+    throw UsageException{fmt::format("--hot-set={}: allowed is a file's path", value)};
+  }
+  return file;
+}
+
+void take_advice(const po::variables_map& values, Options& options) {
+  if (!values.contains("advice")) {
+    return;
+  }
+  options.advice = values["advice"].as<std::vector<std::string>>();
+  for (const auto& value : options.advice) {
+    options.advice_rules.push_back(advice_rule(value));
+  }
+}
+
 Options to_options(const po::variables_map& values) {
   Options options;
   const auto with = [&values](const char* name, auto take) {
@@ -267,6 +315,11 @@ Options to_options(const po::variables_map& values) {
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("control", [&](auto& v) { options.control = control_name(v); });
   with("metrics-listen", [&](auto& v) { options.metrics_listen = listen_address(v); });
+  with("hot-set", [&](auto& v) { options.hot_set = hot_set_file(v); });
+  with("hot-set-interval", [&](auto& v) {
+    options.hot_set_interval = std::chrono::seconds(number("hot-set-interval", v, 1, kMaxSeconds));
+  });
+  take_advice(values, options);
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });

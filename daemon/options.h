@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <expected>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "cache_policy.h"
+#include "fs/advice_rules.h"
 #include "fs/types.h"
 #include "metrics/listen_address.h"
 #include "transport.h"
@@ -39,6 +42,14 @@ struct Options {
   std::optional<std::string> control = ".mmapdirfs";
   // Where an HTTP server answers with the metrics; nothing: there is none.
   std::optional<ListenAddress> metrics_listen;
+  // A file that says what of the source is to be in memory, loaded after the mount and saved every
+  // so often and at its end. Absolute.
+  std::optional<std::filesystem::path> hot_set;
+  std::chrono::seconds hot_set_interval{300};
+  // "PATTERN=normal", "PATTERN=random" or "PATTERN=sequential", checked; the last one that matches
+  // a file counts.
+  std::vector<std::string> advice;
+  std::vector<AdviceRule> advice_rules;  // the same
   // For the kernel and libfuse, unescaped and in their order: "allow_other", "fsname=/data".
   std::vector<std::string> mount_options;
 

@@ -37,6 +37,10 @@ std::string config_document(const Options& options) {
       {"log-level", options.log_level},
       {"control", options.control.value_or("off")},
       {"metrics-listen", options.metrics_listen ? options.metrics_listen->text() : "off"},
+      {"hot-set", options.hot_set ? nlohmann::ordered_json(options.hot_set->string())
+                                  : nlohmann::ordered_json()},
+      {"hot-set-interval", options.hot_set_interval.count()},
+      {"advice", options.advice},
       {"mount-options", options.mount_options},
   });
 }

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fs/advice_rules.h"
 #include "fs/backing_registry.h"
 #include "fs/caller.h"
 #include "fs/directory_stream.h"
@@ -66,6 +67,8 @@ struct FileSystemConfig {
   std::size_t cached_descriptors = 512;
   // Inodes kept open after their last release, if changes of them are reported.
   std::size_t kept_inodes = 256;
+  // For the mappings of files, and for descriptors that are read plainly.
+  std::vector<AdviceRule> advice{};
   // Nobody changes the source but by way of this file system: all changes are as good as reported.
   bool owns_source = false;
   // Whether open() tells by its attributes if a file is as the kernel's pages have it; else
@@ -96,6 +99,15 @@ struct LockCounts {
   std::size_t waiting;  // requests that wait for one
 };
 
+// A regular file that is open, or kept open for its next reader. A value.
+struct OpenFileFigures {
+  SharedFd fd;
+  Attributes attributes;            // of now
+  std::optional<std::string> path;  // from the root; nothing where none is known
+  ReadPath read_path;
+  FileUse use;
+};
+
 // The source directory as a file system: one method for each operation, which knows no transport.
 //
 // Changes are carried out on the source before they are answered. Permissions have been checked by
@@ -118,6 +130,7 @@ class FileSystem {
   void set_watch(SourceWatch& watch);
 
   FileSystemCounts counts() const;
+  std::vector<OpenFileFigures> open_files();
   // Asks the kernel about each description that may hold any.
   LockCounts lock_counts() const;
 
@@ -229,7 +242,12 @@ class FileSystem {
           fd(std::move(its_fd)),
           opener(its_opener),
           appends_only(it_appends_only),
-          seen_failed_syncs(inode->failed_syncs().count) {}
+          seen_failed_syncs(inode->failed_syncs().count) {
+      inode->note_open();
+    }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    ~OpenFile() { inode->note_close(); }
 
     const NodeId node;
     const std::shared_ptr<OpenInode> inode;
@@ -270,6 +288,7 @@ class FileSystem {
   bool is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
+  mmapdir::Advice advice_of(int fd) const;
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
   void watch(Entry& entry);
   bool watch_directory(NodeId node, const SourceIdentity& identity, int fd);
@@ -283,6 +302,7 @@ class FileSystem {
   const int descriptor_limit_;
   const bool owns_source_;
   const bool checks_versions_;
+  const std::vector<AdviceRule> advice_;
   const bool labels_are_unused_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;

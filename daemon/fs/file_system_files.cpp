@@ -142,7 +142,17 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
     }
   }
   const ReadPath path = read_path_ == ReadPath::kPlain ? ReadPath::kPlain : ReadPath::kMapped;
-  return std::make_shared<OpenInode>(std::move(fd), access_mode, path, Backing(), opener, cache_);
+  const auto advice = advice_of(fd->get());
+  if (path == ReadPath::kPlain && advice != mmapdir::Advice::kNormal) {
+    static_cast<void>(mmapdir::advise_file(fd->get(), {}, advice));
+  }
+  return std::make_shared<OpenInode>(std::move(fd), access_mode, path, Backing(), opener, cache_,
+                                     advice);
+}
+
+mmapdir::Advice FileSystem::advice_of(int fd) const {
+  const auto path = advice_.empty() ? std::nullopt : source_.path_of(fd);
+  return path ? advice_for(advice_, *path) : mmapdir::Advice::kNormal;
 }
 
 Result<CreatedFile> FileSystem::create(NodeId parent, const char* name, mode_t mode, int flags,
@@ -217,6 +227,9 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
   auto view = (*file)->inode->read((*file)->fd->get(), offset, length, mapping, scratch);
   if (mapping.get() != known) {  // the one that it replaces goes without the lock
     const auto kept = files_.find(handle, [&](OpenFile& found) { found.mapping.swap(mapping); });
+  }
+  if (view) {
+    (*file)->inode->note_read(view->bytes.size());
   }
   return view;
 }

@@ -70,9 +70,18 @@ bool OpenInode::reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end)
   if (!mapping || mapping->bytes().size() < end) {
     if (auto acquired = cache_.acquire(fd)) {
       mapping = *std::move(acquired);
+      advise(*mapping);
     }
   }
   return mapping && mapping->bytes().size() >= end;
+}
+
+// What the kernel doesn't take is no loss: it is advice.
+void OpenInode::advise(const mmapdir::Mapping& mapping) const {
+  const std::uint64_t size = mapping.bytes().size();
+  if (advice_ != mmapdir::Advice::kNormal && size > 0) {
+    static_cast<void>(mmapdir::advise(mapping, {.offset = 0, .length = size}, advice_));
+  }
 }
 
 std::shared_ptr<OpenInode> OpenInodes::find(NodeId node) const {
@@ -88,6 +97,18 @@ std::vector<std::pair<NodeId, SharedFd>> OpenInodes::descriptors() const {
   for (const auto& [node, inode] : *inodes) {
     if (const auto open = inode.lock()) {
       found.emplace_back(node, open->fd());
+    }
+  }
+  return found;
+}
+
+std::vector<std::pair<NodeId, std::shared_ptr<OpenInode>>> OpenInodes::all() const {
+  std::vector<std::pair<NodeId, std::shared_ptr<OpenInode>>> found;
+  auto inodes = inodes_.lock();
+  found.reserve(inodes->size());
+  for (const auto& [node, inode] : *inodes) {
+    if (auto open = inode.lock()) {
+      found.emplace_back(node, std::move(open));
     }
   }
   return found;

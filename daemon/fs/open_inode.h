@@ -13,11 +13,19 @@
 #include "fs/backing_registry.h"
 #include "fs/caller.h"
 #include "fs/types.h"
+#include "mmapdir/advice.h"
 #include "mmapdir/mapping_cache.h"
 #include "support/guarded.h"
 #include "support/keyed_mutex.h"
 
 namespace mmapdirfs {
+
+// How often a file is open, and what was read of it since it was opened first. A value.
+struct FileUse {
+  std::uint64_t opens = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t read_bytes = 0;
+};
 
 // A regular file that is open at least once: the read path and registration that all its handles
 // share, and the descriptor of its first open, which every later open for reading shares
@@ -27,15 +35,17 @@ namespace mmapdirfs {
 // A resource type. Any thread may call.
 class OpenInode {
  public:
-  // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, as `fd` is open.
+  // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, as `fd` is open. `advice` is given for the file's
+  // mappings.
   OpenInode(SharedFd fd, int access_mode, ReadPath path, Backing backing, const Caller& opener,
-            mmapdir::MappingCache& cache)
+            mmapdir::MappingCache& cache, mmapdir::Advice advice = mmapdir::Advice::kNormal)
       : fd_(std::move(fd)),
         access_mode_(access_mode),
         opener_(opener),
         path_(path),
         backing_(std::move(backing)),
-        cache_(cache) {}
+        cache_(cache),
+        advice_(advice) {}
 
   const SharedFd& fd() const { return fd_; }
   bool is_readable() const { return access_mode_ != O_WRONLY; }
@@ -54,6 +64,19 @@ class OpenInode {
   };
   FailedSyncs failed_syncs() const { return *failed_syncs_.lock(); }
   FailedSyncs note_failed_sync(int errnum);
+
+  // How it is used. Reads are those that come here; in the passthrough path there are none.
+  FileUse use() const {
+    return {.opens = opens_.load(std::memory_order_relaxed),
+            .reads = reads_.load(std::memory_order_relaxed),
+            .read_bytes = read_bytes_.load(std::memory_order_relaxed)};
+  }
+  void note_open() { opens_.fetch_add(1, std::memory_order_relaxed); }
+  void note_close() { opens_.fetch_sub(1, std::memory_order_relaxed); }
+  void note_read(std::size_t bytes) {
+    reads_.fetch_add(1, std::memory_order_relaxed);
+    read_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  }
 
   // Record locks were taken, which closes give back.
   void note_record_lock() { has_record_locks_ = true; }
@@ -75,6 +98,7 @@ class OpenInode {
                         mmapdir::MappingRef& mapping, std::vector<std::byte>& scratch) const;
 
  private:
+  void advise(const mmapdir::Mapping& mapping) const;
   bool reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end) const;
 
   const SharedFd fd_;
@@ -83,9 +107,13 @@ class OpenInode {
   const ReadPath path_;
   const Backing backing_;
   mmapdir::MappingCache& cache_;
+  const mmapdir::Advice advice_;
   mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
   std::atomic<bool> has_record_locks_ = false;
   std::atomic<std::uint64_t> pages_version_ = 0;
+  std::atomic<std::uint64_t> opens_ = 0;
+  std::atomic<std::uint64_t> reads_ = 0;
+  std::atomic<std::uint64_t> read_bytes_ = 0;
 };
 
 // The inodes that are open. Any thread may call; concurrent first opens of one inode make one
@@ -112,6 +140,9 @@ class OpenInodes {
 
   // The descriptors of all of them.
   std::vector<std::pair<NodeId, SharedFd>> descriptors() const;
+
+  // All of them. Call prune() for each once it is given up.
+  std::vector<std::pair<NodeId, std::shared_ptr<OpenInode>>> all() const;
 
   // Forgets `node` if its last handle is gone. Call after dropping a handle.
   void prune(NodeId node);

@@ -9,7 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <functional>
+#include <system_error>
 #include <utility>
 
 namespace mmapdirfs {
@@ -147,6 +149,26 @@ Result<Attributes> Source::attributes(int fd) {
 std::uint64_t hash_of_handle(std::string_view handle) {
   const std::uint64_t hash = std::hash<std::string_view>{}(handle);
   return hash == kNoHandleHash ? ~kNoHandleHash : hash;
+}
+
+// What the kernel says of a file that was deleted, or that it found by handle, looks like a path as
+// well; so it is asked where the path leads.
+std::optional<std::string> Source::path_of(int fd) const {
+  std::error_code error;
+  const std::string root = std::filesystem::read_symlink(ProcPath(root_->get()).c_str(), error);
+  const std::string path = std::filesystem::read_symlink(ProcPath(fd).c_str(), error);
+  const std::string prefix = root.ends_with('/') ? root : root + '/';
+  if (error || !path.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  std::string below = path.substr(prefix.size());
+  struct stat named{};
+  struct stat open{};
+  const bool is_there = ::fstatat(root_->get(), below.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        ::fstat(fd, &open) == 0;
+  return is_there && named.st_dev == open.st_dev && named.st_ino == open.st_ino
+             ? std::optional(std::move(below))
+             : std::nullopt;
 }
 
 dev_t device_of(const Attributes& attributes) {

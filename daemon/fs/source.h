@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,10 @@ class Source {
   Result<UniqueFd> reopen(int fd, int flags, mode_t mode = 0) const;
 
   static Result<Attributes> attributes(int fd);
+
+  // The path by which an open file is reached from the root now; nothing where it has none, or the
+  // kernel doesn't know it.
+  std::optional<std::string> path_of(int fd) const;
 
  private:
   Source(UniqueFd root, UniqueFd proc_self_fd);
