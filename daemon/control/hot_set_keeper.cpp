@@ -54,18 +54,18 @@ void HotSetKeeper::keep(const std::stop_token& stop) {
 bool HotSetKeeper::load(const std::stop_token& stop) {
   const auto loaded = mmapdir::load_hot_set(root_, file_, {}, {}, stop);
   if (!loaded && loaded.error().errnum() != ENOENT) {
-    spdlog::warn("the hot set isn't loaded, and stays as it is: {}", loaded.error().message());
     figures_.lock()->state = HotSetState::kFailed;
+    spdlog::warn("the hot set isn't loaded, and stays as it is: {}", loaded.error().message());
     return false;
   }
   if (loaded && loaded->warmed.stopped_by == mmapdir::WarmStop::kCancel) {
     return false;
   }
+  figures_.lock()->state = HotSetState::kLoaded;
   if (loaded) {
     spdlog::info("hot set loaded: {} files, {} bytes, {} files skipped", loaded->warmed.files,
                  loaded->warmed.asked_bytes, loaded->skipped.size());
   }
-  figures_.lock()->state = HotSetState::kLoaded;
   return true;
 }
 

@@ -71,7 +71,7 @@ void PinKeeper::keep(const std::stop_token& stop) {
   auto rescanned = Clock::now();
   Clock::duration took{};
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return is_active_; })) {
+  while (changed_.wait(lock, stop, [this] { return is_active_; }) && !stop.stop_requested()) {
     lock.unlock();
     for (const auto& file : pins_.list()) {
       if (!is_as_pinned(file)) {

@@ -191,7 +191,7 @@ TEST_CASE("A mount keeps its hot set in a file", "[control]") {
   {
     const Mount mount(source.path(), {.options = options});
     CHECK(eventually([&] { return mount.log().contains("the hot set isn't loaded"); }, kPatience));
-    CHECK(read_file(mount / ".mmapdirfs/status").contains("\"state\":\"failed\""));
+    CHECK(read_file(mount / ".mmapdirfs/status").contains("\"state\": \"failed\""));
   }
   CHECK(read_file(elsewhere / "hot") == "damaged");
 }
