@@ -92,25 +92,6 @@ mmapdir::MappingLimits mapping_limits(const Options& options) {
   return limits;
 }
 
-std::vector<std::string> session_options(const Options& options, const MountPlan& plan) {
-  std::vector<std::string> result;
-  const auto names = [&options](std::string_view prefix) {
-    return std::ranges::any_of(options.mount_options,
-                               [&](const auto& option) { return option.starts_with(prefix); });
-  };
-  if (!names("fsname=")) {
-    result.push_back("fsname=" + plan.source);
-  }
-  if (!names("subtype=")) {
-    result.emplace_back("subtype=mmapdirfs");
-  }
-  result.insert(result.end(), options.mount_options.begin(), options.mount_options.end());
-  if (plan.is_read_only && !options.has_mount_option("ro")) {
-    result.emplace_back("ro");
-  }
-  return result;
-}
-
 // See Negotiation. Whether root's files can be passed through is known too late, so root has to say
 // that they aren't to be.
 bool opens_without_message(const Options& options, const MountPlan& plan) {
@@ -124,6 +105,30 @@ bool opens_without_message(const Options& options, const MountPlan& plan) {
 bool kernel_checks_permissions(const Options& options, const MountPlan& plan) {
   return ::geteuid() == 0 || options.has_mount_option("allow_other") ||
          options.has_mount_option("default_permissions") || opens_without_message(options, plan);
+}
+
+std::vector<std::string> session_options(const Options& options, const MountPlan& plan) {
+  std::vector<std::string> result;
+  const auto names = [&options](std::string_view prefix) {
+    return std::ranges::any_of(options.mount_options,
+                               [&](const auto& option) { return option.starts_with(prefix); });
+  };
+  if (!names("fsname=")) {
+    result.push_back("fsname=" + plan.source);
+  }
+  if (!names("subtype=")) {
+    result.emplace_back("subtype=mmapdirfs");
+  }
+  result.insert(result.end(), options.mount_options.begin(), options.mount_options.end());
+  // The ACLs that INIT agrees on make the kernel check as well, but a visitor may be there before.
+  if (kernel_checks_permissions(options, plan) &&
+      !options.has_mount_option("default_permissions")) {
+    result.emplace_back("default_permissions");
+  }
+  if (plan.is_read_only && !options.has_mount_option("ro")) {
+    result.emplace_back("ro");
+  }
+  return result;
 }
 
 Negotiation negotiation(const Options& options, const MountPlan& plan) {
