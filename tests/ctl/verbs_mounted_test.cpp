@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Each verb against a real mount, as root and as an ordinary user, and what isn't such a mount.
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -65,6 +68,11 @@ class Served {
     write_file(source_ / "a.idx", pattern(kFileSize, 1));
     write_file(source_ / "b c\n.idx", pattern(kFileSize, 2));
     write_file(source_ / "empty", "");
+    for (const auto& file : std::filesystem::directory_iterator(source_.path())) {
+      // The kernel tells nobody what is in memory of others' files.
+      must(::lchown(file.path().c_str(), user.value_or(User{}).uid, user.value_or(User{}).gid),
+           "chown");
+    }
     mount_.emplace(source_.path(), MountSetup{.options = std::move(options), .user = user});
   }
 
@@ -175,6 +183,118 @@ TEST_CASE("A dead mount is told with the way out of it", "[ctl]") {
   check_fails({"status", served.point()}, 1, fmt::format("fusermount3 -u '{}'", served.point()));
   CHECK(ctl({"doctor", served.point()}).status == 1);
   CHECK(served.mount().unmount() == 0);
+}
+
+// What mincore(2) says of a file of the source, in another process's eyes: bytes in memory.
+std::uint64_t resident_bytes(const std::filesystem::path& path) {
+  const Outcome outcome = run({"fincore", "--bytes", "--noheadings", "--output=RES", path});
+  REQUIRE(outcome.status == 0);
+  return std::stoull(outcome.output);
+}
+
+void drop_pages(const std::filesystem::path& path) {
+  const UniqueFd file = open_fd(path, O_RDONLY);
+  must(::fsync(file.get()), "fsync");
+  must(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), "posix_fadvise");
+}
+
+TEST_CASE("files and top list what is open, and map what is in memory", "[ctl]") {
+  const Served served = served_by_each();
+  const auto& user = served.user();
+  const auto point = served.point();
+  // Root may not look into an ordinary user's mount, so its user reads.
+  Process reader = Process::program(
+      {"sh", "-c", "exec 3< \"$0/a.idx\"; cat <&3 >/dev/null; read x", point}, {.user = user});
+  REQUIRE(
+      eventually([&] { return ctl({"files", point}, user).output.contains("a.idx"); }, kPatience));
+  const auto file = json_of({"files", point}, user).at(0);
+  CHECK(file.at("path") == "a.idx");
+  CHECK(file.at("size") == kFileSize);
+  CHECK_THAT(output_of({"top", "--once", "--interval=0.1", point}, user),
+             ContainsSubstring("a.idx"));
+
+  const auto map = json_of({"map", point, "a.idx", "--cells=8"}, user).at(0);
+  CHECK(map.at("resident_bytes") == resident_bytes(served.source() / "a.idx"));
+  CHECK(map.at("cells").size() == 8);
+  CHECK_THAT(output_of({"map", point}, user), ContainsSubstring("b c\\n.idx"));
+}
+
+TEST_CASE("warm brings files into memory, in the words of other programs too", "[ctl]") {
+  const Served served = served_by_each();
+  const auto path = served.source() / "a.idx";
+  drop_pages(path);
+  const auto warmed = json_of({"warm", served.point(), "*.idx"}, served.user()).back();
+  CHECK(warmed.at("files") == 2);
+  CHECK(warmed.at("asked_bytes") == 2 * kFileSize);
+  CHECK(resident_bytes(path) == kFileSize);
+  CHECK_THAT(output_of({"warm", served.point(), "b c*"}, served.user()),
+             ContainsSubstring("asked for 1.0 MiB in 1 file"));
+}
+
+TEST_CASE("A pattern that matches nothing is named", "[ctl]") {
+  require_root();
+  require_fuse();
+  const Served served;
+  for (const auto* verb : {"warm", "pin", "map"}) {
+    check_fails({verb, served.point(), "no*such"}, 1, "no*such");
+  }
+  check_fails({"warm", served.point(), "--", "--such"}, 1, "--such");
+}
+
+TEST_CASE("pin keeps, pins lists and unpin lets go", "[ctl]") {
+  require_root();
+  require_fuse();
+  const Served served;
+  const auto point = served.point();
+  CHECK_THAT(output_of({"pin", point, "a.idx"}),
+             ContainsSubstring("pinned 1.0 MiB of 1.0 MiB intended, 1 file\n"));
+  const auto pins = json_of({"pins", point});
+  REQUIRE(pins.size() == 1);
+  CHECK(pins[0].at("pinned_bytes") == kFileSize);
+  drop_pages(served.source() / "a.idx");
+  CHECK(resident_bytes(served.source() / "a.idx") == kFileSize);
+
+  const Outcome over = ctl({"pin", point, "--budget=4K", "b c*"});
+  CHECK(over.status == 1);
+  CHECK_THAT(over.output, ContainsSubstring("budget"));
+  check_fails({"pin", point, "--budget=1000000T", "*"}, 2, "memory is");
+  CHECK_THAT(output_of({"unpin", point, "a.idx"}), ContainsSubstring("unpinned 1.0 MiB of 1 file"));
+}
+
+TEST_CASE("A hot set that was saved is loaded again", "[ctl]") {
+  const Served served = served_by_each();
+  const TemporaryDirectory elsewhere;
+  must(::chmod(elsewhere.path().c_str(), 0777), "chmod");
+  const auto file = (elsewhere / "hot set").string();
+  output_of({"warm", served.point(), "*.idx"}, served.user());
+  CHECK_THAT(output_of({"hot", "save", served.point(), file}, served.user()),
+             ContainsSubstring("saved 2.0 MiB of 2 files"));
+  drop_pages(served.source() / "a.idx");
+  CHECK_THAT(output_of({"hot", "load", served.point(), file}, served.user()),
+             ContainsSubstring("loaded 2.0 MiB of 2 files"));
+  CHECK(resident_bytes(served.source() / "a.idx") == kFileSize);
+
+  write_file(elsewhere / "foreign", "no hot set");
+  check_fails({"hot", "load", served.point(), elsewhere / "foreign"}, 1, "foreign", served.user());
+}
+
+TEST_CASE("Ctrl-C cancels warm, which says what it did", "[ctl]") {
+  require_root();
+  require_fuse();
+  const Served served;
+  drop_pages(served.source() / "a.idx");
+  const TemporaryDirectory scratch;
+  const UniqueFd output = open_fd(scratch / "output", O_WRONLY | O_CREAT);
+  // So slow that it never ends by itself.
+  Process warm =
+      Process::program({MMAPDIRCTL_PROGRAM, "warm", "--json", "--rate=1K", served.point(), "a.idx"},
+                       {.standard_output = output.get()});
+  REQUIRE(
+      eventually([&] { return read_file(scratch / "output").contains("progress"); }, kPatience));
+  warm.signal(SIGINT);
+  CHECK(warm.wait(kPatience) == 1);
+  CHECK_THAT(read_file(scratch / "output"), ContainsSubstring(R"("stopped_by":"cancel")"));
+  CHECK(json_of({"version", served.point()}).size() == 1);
 }
 
 }  // namespace
