@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ranges>
 #include <tuple>
 
@@ -23,11 +24,11 @@ double rate_of(std::uint64_t now, std::uint64_t before, double seconds) {
   return seconds > 0 ? static_cast<double>(more) / seconds : 0;
 }
 
-std::string whole(double rate) { return format_count(static_cast<std::uint64_t>(rate + 0.5)); }
+std::uint64_t rounded(double rate) { return static_cast<std::uint64_t>(std::llround(rate)); }
 
-std::string bytes_rate(double rate) {
-  return format_size(static_cast<std::uint64_t>(rate + 0.5)) + "/s";
-}
+std::string whole(double rate) { return format_count(rounded(rate)); }
+
+std::string bytes_rate(double rate) { return format_size(rounded(rate)) + "/s"; }
 
 // The kernel reads these files itself, and nobody counts.
 bool is_uncounted(const FileActivity& file) {
