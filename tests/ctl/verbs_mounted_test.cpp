@@ -10,6 +10,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <csignal>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -73,18 +74,19 @@ class Served {
       must(::lchown(file.path().c_str(), user.value_or(User{}).uid, user.value_or(User{}).gid),
            "chown");
     }
-    mount_.emplace(source_.path(), MountSetup{.options = std::move(options), .user = user});
+    mount_ = std::make_unique<Mount>(source_.path(),
+                                     MountSetup{.options = std::move(options), .user = user});
   }
 
   std::string point() const { return mount_->root().string(); }
   const TemporaryDirectory& source() const { return source_; }
-  Mount& mount() { return *mount_; }
+  Mount& mount() const { return *mount_; }
   const std::optional<User>& user() const { return user_; }
 
  private:
   std::optional<User> user_;
   TemporaryDirectory source_;
-  std::optional<Mount> mount_;
+  std::unique_ptr<Mount> mount_;
 };
 
 // Runs the rest of the test for root's mount and for an ordinary user's.
@@ -116,7 +118,7 @@ TEST_CASE("Commands reach the daemon of a mount that is written and of one that 
   require_root();
   require_fuse();
   const bool is_read_only = GENERATE(false, true);
-  Served served(is_read_only ? Strings{"-o", "ro"} : Strings{});
+  const Served served(is_read_only ? Strings{"-o", "ro"} : Strings{});
   const auto point = served.point();
 
   const auto versions = json_of({"version", point}).at(0);
@@ -177,7 +179,7 @@ TEST_CASE("What isn't a mount of mmapdirfs is refused with where there is one", 
 TEST_CASE("A dead mount is told with the way out of it", "[ctl]") {
   require_root();
   require_fuse();
-  Served served;
+  const Served served;
   served.mount().daemon().signal(SIGKILL);
   REQUIRE(served.mount().daemon().wait(kPatience));
   check_fails({"status", served.point()}, 1, fmt::format("fusermount3 -u '{}'", served.point()));
@@ -203,7 +205,7 @@ TEST_CASE("files and top list what is open, and map what is in memory", "[ctl]")
   const auto& user = served.user();
   const auto point = served.point();
   // Root may not look into an ordinary user's mount, so its user reads.
-  Process reader = Process::program(
+  const Process reader = Process::program(
       {"sh", "-c", "exec 3< \"$0/a.idx\"; cat <&3 >/dev/null; read x", point}, {.user = user});
   REQUIRE(
       eventually([&] { return ctl({"files", point}, user).output.contains("a.idx"); }, kPatience));
