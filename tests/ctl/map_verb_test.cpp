@@ -19,31 +19,34 @@ using Catch::Matchers::ContainsSubstring;
 using mmapdir::test::read_file;
 using mmapdir::test::TemporaryDirectory;
 
-const std::vector<FileResidency> kFiles = {
-    {.path = "all", .size = 1U << 20U, .resident_bytes = 1U << 20U, .cells = {100, 100}},
-    {.path = "half", .size = 1U << 20U, .resident_bytes = 1U << 19U, .cells = {100, 0}},
-    {.path = "empty", .size = 0, .resident_bytes = 0, .cells = {}},
-};
+std::vector<FileResidency> some_files() {
+  return {
+      {.path = "all", .size = 1U << 20U, .resident_bytes = 1U << 20U, .cells = {100, 100}},
+      {.path = "half", .size = 1U << 20U, .resident_bytes = 1U << 19U, .cells = {100, 0}},
+      {.path = "empty", .size = 0, .resident_bytes = 0, .cells = {}},
+  };
+}
 
 TEST_CASE("A file is a bar that is shaded by what is in memory", "[ctl]") {
-  CHECK(residency_text(kFiles, {.charset = Charset::kUtf8, .columns = 35}) ==
+  CHECK(residency_text(some_files(), {.charset = Charset::kUtf8, .columns = 35}) ==
         "all      ████████  100 %   1.0 MiB\n"
         "half     ████····   50 %   1.0 MiB\n"
         "empty              100 %       0 B\n"
         "1.5 MiB of 2.0 MiB in memory (75 %), 3 files\n");
-  CHECK(residency_text({kFiles[1]}, {.columns = 35}).starts_with("half     ####....   50 %"));
+  CHECK(residency_text({some_files().at(1)}, {.columns = 35})
+            .starts_with("half     ####....   50 %"));
 }
 
 TEST_CASE("Colours are for terminals that have them, and end with each line", "[ctl]") {
-  CHECK_FALSE(residency_text(kFiles, {.charset = Charset::kUtf8}).contains('\x1b'));
-  std::istringstream lines(residency_text(kFiles, fine_terminal()));
+  CHECK_FALSE(residency_text(some_files(), {.charset = Charset::kUtf8}).contains('\x1b'));
+  std::istringstream lines(residency_text(some_files(), fine_terminal()));
   std::string line;
   std::getline(lines, line);
   CHECK_THAT(line, ContainsSubstring("\x1b[32m█") && ContainsSubstring("█\x1b[0m"));
 }
 
 TEST_CASE("No line is wider than the terminal, however long names are", "[ctl]") {
-  auto files = kFiles;
+  auto files = some_files();
   files.push_back({.path = std::string(300, 'n'), .size = 1, .resident_bytes = 1, .cells = {100}});
   for (unsigned columns = 40; columns < 200; columns += 7) {
     std::istringstream lines(
@@ -82,7 +85,7 @@ TEST_CASE("Hostile names are text in the pages, and nothing else", "[ctl]") {
 
 TEST_CASE("A page needs nothing from elsewhere, and knows light and dark", "[ctl]") {
   const ResidencyPage page{.title = "t", .when = "now"};
-  for (const auto& text : {residency_html(kFiles, page), residency_svg(kFiles, page)}) {
+  for (const auto& text : {residency_html(some_files(), page), residency_svg(some_files(), page)}) {
     CHECK_THAT(text, ContainsSubstring("prefers-color-scheme: dark"));
     CHECK_FALSE(text.contains("src="));
     CHECK_FALSE(text.contains("href="));

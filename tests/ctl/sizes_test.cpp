@@ -51,7 +51,7 @@ TEST_CASE("Sizes, counts and durations are shown with as many digits as a reader
   CHECK(format_count(1234567) == "1,234,567");
   CHECK(format_duration(59) == "59 s");
   CHECK(format_duration(200) == "3 min 20 s");
-  CHECK(format_duration(2 * 86400 + 3 * 3600) == "2 d 3 h");
+  CHECK(format_duration((2 * 86400) + (3 * 3600)) == "2 d 3 h");
 }
 
 TEST_CASE("Only none is 0 percent, and only all is 100", "[ctl]") {

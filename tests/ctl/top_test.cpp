@@ -34,6 +34,7 @@ TEST_CASE("Rates are what was counted between two looks, busiest first", "[ctl]"
 TEST_CASE("The picture of top fits its terminal", "[ctl]") {
   ActivityMeter meter(Charset::kUtf8);
   std::vector<json> files;
+  files.reserve(50);
   for (unsigned i = 0; i < 50; ++i) {
     files.push_back(file("some/longish/directory/日本語/file.name", i, i * 1000000));
   }
