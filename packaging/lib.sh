@@ -52,8 +52,11 @@ stage_source() {
   chmod -R u=rwX,go=rX "$1"
 }
 
-# Where Debian's libfuse is too old, packages are built with the one that install-deps has built.
+# Where Debian's libfuse is too old, packages are built with the one that install-deps has built. Its place is told to
+# debian/rules, so that it isn't told by the packages.
 prefer_private_fuse() {
-  local directory=$project/build/deps/lib/pkgconfig
-  [[ ! -e $directory/fuse3.pc ]] || export PKG_CONFIG_PATH=$directory${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+  local deps=$project/build/deps
+  [[ -e $deps/lib/pkgconfig/fuse3.pc ]] || return 0
+  export MMAPDIR_DEPS=$deps
+  export PKG_CONFIG_PATH=$deps/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 }
