@@ -220,6 +220,9 @@ class Mount {
       : options_(options), plan_(std::move(plan)), cache_(mapping_limits(options)) {}
 
   PinFigures pin_figures() const {
+    if (!pins_) {
+      return {};
+    }
     const auto totals = pins_->totals();
     return {.files = totals.files,
             .intended_bytes = totals.intended_bytes,
@@ -339,7 +342,7 @@ class Mount {
 
   std::string files() const {
     std::unordered_map<SourceIdentity, std::uint64_t> pinned;
-    for (const auto& file : pins_->list()) {
+    for (const auto& file : pins_ ? pins_->list() : std::vector<mmapdir::PinnedFile>()) {
       pinned[{.device = file.device, .inode = file.inode}] += file.pinned_bytes;
     }
     return files_document(*fs_, pinned);

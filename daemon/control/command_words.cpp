@@ -88,14 +88,15 @@ std::expected<CommandWords, CommandError> parse_command(std::string_view line) {
   bool has_verb = false;
   bool options_end = false;
   while (true) {
-    auto word = words.next();
-    if (!word) {
-      return std::unexpected(word.error());
+    auto next = words.next();
+    if (!next) {
+      return std::unexpected(next.error());
     }
-    if (!*word) {
+    auto word = std::move(*next);
+    if (!word) {
       break;
     }
-    std::string text = std::move(**word);
+    std::string text = std::move(*word);
     if (!has_verb) {
       command.verb = std::move(text);
       has_verb = true;

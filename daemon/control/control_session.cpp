@@ -81,7 +81,7 @@ std::expected<void, int> ControlSession::take_line(std::string_view line) {
 }
 
 std::expected<void, int> ControlSession::start(CommandTable::Prepared prepared) {
-  std::stop_source stop;
+  const std::stop_source stop;
   {
     const std::scoped_lock lock(mutex_);
     is_running_ = true;
@@ -119,7 +119,7 @@ std::expected<void, int> ControlSession::fail(const CommandError& error) {
 
 void ControlSession::carry_out(const CommandWork& work, const std::stop_token& stop) {
   const CommandContext context{
-      .say = [&](const char* event, Json members) { say(event, std::move(members), stop); },
+      .say = [&](const char* event, const Json& members) { say(event, members, stop); },
       .stop = stop};
   std::expected<void, CommandError> result;
   try {
@@ -131,7 +131,7 @@ void ControlSession::carry_out(const CommandWork& work, const std::stop_token& s
   put_last(result ? json_line({{"event", "done"}}) : failure(result.error()));
 }
 
-void ControlSession::say(const char* event, Json members, const std::stop_token& stop) {
+void ControlSession::say(const char* event, const Json& members, const std::stop_token& stop) {
   if (answers_ == Answers::kDropped) {
     return;
   }

@@ -80,7 +80,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   std::expected<void, int> fail(const CommandError& error);
   std::string failure(const CommandError& error) const;
   void carry_out(const CommandWork& work, const std::stop_token& stop);
-  void say(const char* event, Json members, const std::stop_token& stop);
+  void say(const char* event, const Json& members, const std::stop_token& stop);
   void put(const std::string& text);
   void put_last(const std::string& text);
   void serve_readers();

@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t kCells = 64;
 constexpr std::size_t kMostCells = 4096;
 
-using mmapdir::FileFailure;
 using mmapdir::PathPattern;
 
 // A file that has gone since it was found has nothing in memory.

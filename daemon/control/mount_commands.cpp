@@ -26,13 +26,15 @@ constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 4> 
 }};
 
 std::string_view name_of_level(spdlog::level::level_enum level) {
-  const auto found = std::ranges::find(kLevels, level, [](const auto& row) { return row.second; });
+  const auto* const found =
+      std::ranges::find(kLevels, level, [](const auto& row) { return row.second; });
   return found == kLevels.end() ? "off" : found->first;
 }
 
 std::expected<CommandWork, CommandError> prepare_log_level(const CommandWords& words) {
   const auto& name = words.words.front();
-  const auto found = std::ranges::find(kLevels, name, [](const auto& row) { return row.first; });
+  const auto* const found =
+      std::ranges::find(kLevels, name, [](const auto& row) { return row.first; });
   if (found == kLevels.end()) {
     return refuse(EINVAL, fmt::format("log-level {}: allowed are error, warn, info, debug", name));
   }

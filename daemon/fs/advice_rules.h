@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,9 @@ struct AdviceRule {
 
 // That of the last rule that matches; normal where none does.
 inline mmapdir::Advice advice_for(const std::vector<AdviceRule>& rules, const std::string& path) {
-  for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
-    if (rule->pattern.matches(path)) {
-      return rule->advice;
+  for (const auto& rule : std::ranges::reverse_view(rules)) {
+    if (rule.pattern.matches(path)) {
+      return rule.advice;
     }
   }
   return mmapdir::Advice::kNormal;
