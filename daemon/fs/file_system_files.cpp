@@ -144,7 +144,8 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
   const ReadPath path = read_path_ == ReadPath::kPlain ? ReadPath::kPlain : ReadPath::kMapped;
   const auto advice = advice_of(fd->get());
   if (path == ReadPath::kPlain && advice != mmapdir::Advice::kNormal) {
-    static_cast<void>(mmapdir::advise_file(fd->get(), {}, advice));
+    // It may fail, as any advice.
+    [[maybe_unused]] const auto advised = mmapdir::advise_file(fd->get(), {}, advice);
   }
   return std::make_shared<OpenInode>(std::move(fd), access_mode, path, Backing(), opener, cache_,
                                      advice);

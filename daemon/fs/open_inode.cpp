@@ -80,7 +80,8 @@ bool OpenInode::reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end)
 void OpenInode::advise(const mmapdir::Mapping& mapping) const {
   const std::uint64_t size = mapping.bytes().size();
   if (advice_ != mmapdir::Advice::kNormal && size > 0) {
-    static_cast<void>(mmapdir::advise(mapping, {.offset = 0, .length = size}, advice_));
+    [[maybe_unused]] const auto advised =
+        mmapdir::advise(mapping, {.offset = 0, .length = size}, advice_);
   }
 }
 
