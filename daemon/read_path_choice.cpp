@@ -112,6 +112,7 @@ std::expected<ReadPathChoice, StartError> choose_read_path(std::optional<ReadPat
                           .advice = advice + "; mapping would be faster than plain reads, but " +
                                     mapping.error().message()};
   }
+  cache.clear();  // nobody has asked for the file that was tried
   return ReadPathChoice{.path = ReadPath::kMapped, .advice = std::move(advice)};
 }
 

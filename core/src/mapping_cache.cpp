@@ -24,6 +24,7 @@ class MappingCache::Impl : public std::enable_shared_from_this<Impl> {
   void forget(const FileIdentity& identity);
   void clear();
   MappingCounters counters() { return table_.lock()->counters; }
+  std::vector<MappedFile> mapped_files() { return table_.lock()->mapped_files(); }
 
  private:
   using Position = MappingTable::Position;
@@ -175,5 +176,7 @@ void MappingCache::forget(dev_t device, ino_t inode) {
 void MappingCache::clear() { impl_->clear(); }
 
 MappingCounters MappingCache::counters() const { return impl_->counters(); }
+
+std::vector<MappedFile> MappingCache::mapped_files() const { return impl_->mapped_files(); }
 
 }  // namespace mmapdir

@@ -79,6 +79,18 @@ void MappingTable::detach_all(Entries& removed) {
   }
 }
 
+std::vector<MappedFile> MappingTable::mapped_files() const {
+  std::vector<MappedFile> files;
+  files.reserve(index_.size());
+  for (const auto& [identity, entry] : index_) {
+    files.push_back({.device = identity.device,
+                     .inode = identity.inode,
+                     .bytes = entry->length(),
+                     .address = reinterpret_cast<std::uintptr_t>(entry->file->bytes().data())});
+  }
+  return files;
+}
+
 void MappingTable::remove(Entries& from, Position entry, Entries& removed) {
   --counters.mappings;
   counters.mapped_bytes -= entry->length();

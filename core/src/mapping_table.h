@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "file_version.h"
 #include "mapping.h"
@@ -53,6 +54,9 @@ class MappingTable {
   // From now on nobody finds the entry. Idle, it moves to `removed`; busy, it stays till its end.
   void detach(Position entry, Entries& removed);
   void detach_all(Entries& removed);
+
+  // Those that can be found.
+  std::vector<MappedFile> mapped_files() const;
 
   MappingCounters counters;
 

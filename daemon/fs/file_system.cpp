@@ -51,24 +51,6 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       inodes_(source_, root, config.cached_descriptors, config.descriptor_limit),
       kept_inodes_(config.kept_inodes) {}
 
-std::vector<OpenFileFigures> FileSystem::open_files() {
-  std::vector<OpenFileFigures> files;
-  for (auto& [node, inode] : open_inodes_.all()) {
-    auto attributes = Source::attributes(inode->fd()->get());
-    if (attributes) {
-      show(*attributes);
-      files.push_back({.fd = inode->fd(),
-                       .attributes = *attributes,
-                       .path = source_.path_of(inode->fd()->get()),
-                       .read_path = inode->path(),
-                       .use = inode->use()});
-    }
-    inode.reset();
-    open_inodes_.prune(node);  // this may have been the last to have it
-  }
-  return files;
-}
-
 FileSystemCounts FileSystem::counts() const {
   return {.inodes = inodes_.size(),
           .open_inodes = open_inodes_.size(),

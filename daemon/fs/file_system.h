@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "fs/advice_rules.h"
@@ -99,13 +100,15 @@ struct LockCounts {
   std::size_t waiting;  // requests that wait for one
 };
 
-// A regular file that is open, or kept open for its next reader. A value.
-struct OpenFileFigures {
-  SharedFd fd;
-  Attributes attributes;            // of now
-  std::optional<std::string> path;  // from the root; nothing where none is known
-  ReadPath read_path;
-  FileUse use;
+// A regular file that is open, kept open for its next reader, or mapped only. A value.
+struct FileFigures {
+  SourceIdentity identity;
+  // Of now; of a file that is mapped only, and isn't found any more, number and mapped size.
+  Attributes attributes;
+  SharedFd fd{};                      // open; null where it can't be, or not for reading
+  std::optional<std::string> path{};  // from the root; nothing where none is known
+  ReadPath read_path;                 // where it is open; else that of its next open
+  FileUse use{};
 };
 
 // The source directory as a file system: one method for each operation, which knows no transport.
@@ -130,7 +133,8 @@ class FileSystem {
   void set_watch(SourceWatch& watch);
 
   FileSystemCounts counts() const;
-  std::vector<OpenFileFigures> open_files();
+  // Each file that is open or kept open, then each that only the mapping cache knows.
+  void visit_files(const std::function<void(const FileFigures&)>& visit);
   // Asks the kernel about each description that may hold any.
   LockCounts lock_counts() const;
 
@@ -280,6 +284,9 @@ class FileSystem {
   Result<Entry> make_entry(NodeId parent, const char* name, mode_t mode, const Caller& caller,
                            Make make);
   void show(Attributes& attributes);
+  void visit_mapped_files(const std::unordered_set<SourceIdentity>& but,
+                          const std::function<void(const FileFigures&)>& visit);
+  void find_again(const std::string& path, FileFigures& figures) const;
   Result<SharedFd> flock_description(OpenFile& file);
   Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);

@@ -112,6 +112,18 @@ Result<UniqueFd> Source::open_across_mount(int directory, const char* name) cons
   return fd;
 }
 
+Result<UniqueFd> Source::open_path(const std::string& path) const {
+  UniqueFd opened;
+  for (const auto& name : std::filesystem::path(path)) {
+    auto child = open_child(opened ? opened.get() : root_->get(), name.c_str());
+    if (!child) {
+      return child;
+    }
+    opened = std::move(*child);
+  }
+  return opened;
+}
+
 Result<UniqueFd> Source::open_located(const Locator& locator, int parent) const {
   if (locator.is_handle) {
     return open_handle(root_->get(), locator);
@@ -155,7 +167,7 @@ std::uint64_t hash_of_handle(std::string_view handle) {
 // well; so it is asked where the path leads.
 std::optional<std::string> Source::path_of(int fd) const {
   std::error_code error;
-  const std::string root = std::filesystem::read_symlink(ProcPath(root_->get()).c_str(), error);
+  const std::string root = root_path();
   const std::string path = std::filesystem::read_symlink(ProcPath(fd).c_str(), error);
   const std::string prefix = root.ends_with('/') ? root : root + '/';
   if (error || !path.starts_with(prefix)) {
@@ -169,6 +181,11 @@ std::optional<std::string> Source::path_of(int fd) const {
   return is_there && named.st_dev == open.st_dev && named.st_ino == open.st_ino
              ? std::optional(std::move(below))
              : std::nullopt;
+}
+
+std::string Source::root_path() const {
+  std::error_code error;
+  return std::filesystem::read_symlink(ProcPath(root_->get()).c_str(), error);
 }
 
 dev_t device_of(const Attributes& attributes) {

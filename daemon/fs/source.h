@@ -56,10 +56,16 @@ class Source {
 
   Locator locate(int fd, const char* name) const;
 
+  // An O_PATH descriptor of what a path from the root leads to, symlinks as they are.
+  Result<UniqueFd> open_path(const std::string& path) const;
+
   // A descriptor of an O_PATH descriptor's file, open with `flags`; `mode` is for O_TMPFILE.
   Result<UniqueFd> reopen(int fd, int flags, mode_t mode = 0) const;
 
   static Result<Attributes> attributes(int fd);
+
+  // The root's own absolute path, as this process sees it now; empty where it has none.
+  std::string root_path() const;
 
   // The path by which an open file is reached from the root now; nothing where it has none, or the
   // kernel doesn't know it.

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <csignal>
@@ -210,6 +211,47 @@ TEST_CASE("Open files are listed with their path and what was read of them", "[c
   CHECK(files.contains("\"opens\":1,\"reads\":1,\"read_bytes\":4096,\"read_path\":\"mapped\"}\n"));
   std::filesystem::remove(source / "index/a.idx");
   CHECK(read_file(mount / ".mmapdirfs/files").starts_with("{\"path\":null,"));
+}
+
+TEST_CASE("Files that only a mapping is kept of are listed, wherever they have gone", "[control]") {
+  const TemporaryDirectory source;
+  write_tree(source.path());
+  const Mount mount(source.path(), {.options = {"--read-path=mapped", "--cache=never"}});
+  const auto files = [&] { return read_file(mount / ".mmapdirfs/files"); };
+  CHECK(read_file(mount / "index/a.idx").size() == kSize);
+  // The close's message may still be under way.
+  CHECK(eventually([&] { return files().contains("\"opens\":0,\"reads\":0,"); }, kPatience));
+  CHECK(files().starts_with("{\"path\":\"index/a.idx\",\"inode\":"));
+  CHECK(files().contains("\"size\":1048576,\"resident_bytes\":1048576,\"pinned_bytes\":0,"));
+  CHECK(files().ends_with("\"read_path\":\"mapped\"}\n"));
+  CHECK(read_file(mount / "top") == "x");
+  const auto lines = [&] { return std::ranges::count(files(), '\n'); };
+  CHECK(eventually([&] { return !files().contains("\"opens\":1"); }, kPatience));
+  CHECK(lines() == 2);
+
+  const std::string odd = "two\nlines \\ é";
+  std::filesystem::rename(source / "index/a.idx", source / odd);
+  CHECK(files().contains("{\"path\":\"two\\nlines \\\\ é\","));
+  // Another file under the old name isn't taken for it.
+  write_file(source / "index/a.idx", "new");
+  CHECK_FALSE(files().contains("a.idx"));
+  std::filesystem::remove(source / odd);
+  CHECK(files().contains("{\"path\":null,"));
+  CHECK(files().contains("\"size\":1048576,\"resident_bytes\":null,"));
+
+  CHECK(control(mount.root(), "clear-cache").ends_with(kDone));
+  CHECK(files().empty());
+}
+
+TEST_CASE("Pinned files that nobody has open are listed as mapped", "[control]") {
+  require_root();
+  const TemporaryDirectory source;
+  write_tree(source.path());
+  const Mount mount(source.path());
+  CHECK(control(mount.root(), "pin --budget=65536 *.idx").ends_with(kDone));
+  const std::string files = read_file(mount / ".mmapdirfs/files");
+  CHECK(files.starts_with("{\"path\":\"index/a.idx\","));
+  CHECK(files.contains("\"pinned_bytes\":65536,\"opens\":0,"));
 }
 
 TEST_CASE("Only root and the daemon's user see which files are open", "[control]") {

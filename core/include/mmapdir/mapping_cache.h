@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "mmapdir/advice.h"
 #include "mmapdir/result.h"
@@ -53,6 +54,16 @@ struct MappingCounters {
   std::uint64_t mapped_bytes = 0;
 };
 
+// A file that a cache has mapped, at the moment of asking. A value type.
+struct MappedFile {
+  dev_t device;
+  ino_t inode;
+  std::uint64_t bytes;  // mapped
+  // Where the mapping begins, to find it in /proc/self/maps; it may be gone already, and another
+  // one in its place.
+  std::uintptr_t address;
+};
+
 // A cache of whole-file mappings, shared by every reader of a process.
 //
 // Keyed by identity (device, inode), never by path: a file replaced by rename gets a mapping of its
@@ -88,6 +99,10 @@ class MappingCache {
   void clear();
 
   MappingCounters counters() const;
+
+  // The files that acquire() can find mapped, busy or idle, in no order. Takes time by their
+  // number, for which the others wait.
+  std::vector<MappedFile> mapped_files() const;
 
  private:
   class Impl;

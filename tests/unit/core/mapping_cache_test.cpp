@@ -46,6 +46,27 @@ class MappingCacheTest {
   test::ScratchDirectory directory_;
 };
 
+TEST_CASE_METHOD(MappingCacheTest, "the cache tells which files it has mapped, also idle ones") {
+  MappingCache cache;
+  CHECK(cache.mapped_files().empty());
+  const auto path = file("a", "hello");
+  const auto busy = map(cache, path);
+  const auto other = file("b", "idle");
+  map(cache, other);
+  CHECK(cache.mapped_files().size() == 2);
+  struct stat idle{};
+  REQUIRE(::stat(other.c_str(), &idle) == 0);
+  cache.forget(idle.st_dev, idle.st_ino);
+  const auto files = cache.mapped_files();
+  REQUIRE(files.size() == 1);
+  struct stat status{};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK(files.front().device == status.st_dev);
+  CHECK(files.front().inode == status.st_ino);
+  CHECK(files.front().bytes == 5);
+  CHECK(files.front().address == reinterpret_cast<std::uintptr_t>(busy->bytes().data()));
+}
+
 TEST_CASE_METHOD(MappingCacheTest, "a file is mapped once for all who ask while it is in use") {
   MappingCache cache;
   const auto path = file("a", "hello");
