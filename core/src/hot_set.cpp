@@ -210,6 +210,10 @@ Result<HotSetLoaded> load_hot_set(int root, const fs::path& file, const WarmOpti
   HotSetLoaded loaded;
   std::vector<WarmRequest> requests;
   for (auto& hot : *files) {
+    if (stop.stop_requested()) {
+      loaded.warmed.stopped_by = WarmStop::kCancel;
+      return loaded;
+    }
     if (auto change = find_change(root, hot); !change.empty()) {
       loaded.skipped.push_back({.path = std::move(hot.path), .reason = std::move(change)});
     } else {
