@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -28,6 +30,30 @@ void write_tree(const std::filesystem::path& source) {
   write_file(source / "index/a.idx", pattern(kSize, 1));
   write_file(source / "index/b.dat", pattern(kSize, 2));
   write_file(source / "top", "x");
+}
+
+// In another process's eyes than the daemon's.
+std::uint64_t resident_pages(const std::filesystem::path& path) {
+  const UniqueFd file = open_fd(path, O_RDONLY);
+  const auto size = static_cast<std::size_t>(std::filesystem::file_size(path));
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+  must(address == MAP_FAILED ? -1 : 0, "mmap");
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  const int asked = ::mincore(address, size, pages.data());
+  ::munmap(address, size);
+  must(asked, "mincore");
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(pages, [](unsigned char each) { return (each & 1U) != 0; }));
+}
+
+void drop_pages(const std::filesystem::path& path) {
+  const UniqueFd file = open_fd(path, O_RDONLY);
+  must(::fsync(file.get()), "fsync");
+  must(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), "posix_fadvise");
+  if (resident_pages(path) != 0) {
+    skip("the file system keeps what is to be dropped");
+  }
 }
 
 TEST_CASE("A map shows each file that matches, with a cell for each of its parts", "[control]") {
@@ -213,6 +239,20 @@ TEST_CASE("Open files are listed with their path and what was read of them", "[c
   CHECK(read_file(mount / ".mmapdirfs/files").starts_with("{\"path\":null,"));
 }
 
+TEST_CASE("Of files that are to be read at random no more is read than is asked for", "[control]") {
+  const TemporaryDirectory source;
+  write_tree(source.path());
+  const Mount mount(source.path(),
+                    {.options = {"--read-path=mapped", "--cache=never", "--advice=*.idx=random"}});
+  for (const char* path : {"index/a.idx", "index/b.dat"}) {
+    drop_pages(source / path);
+    const UniqueFd open = open_fd(mount / path, O_RDONLY);
+    CHECK(read_at(open.get(), 4096, kSize / 2).size() == 4096);
+  }
+  CHECK(resident_pages(source / "index/a.idx") == 1);
+  CHECK(resident_pages(source / "index/b.dat") > 1);  // the kernel reads around what is asked for
+}
+
 TEST_CASE("Files that only a mapping is kept of are listed, wherever they have gone", "[control]") {
   const TemporaryDirectory source;
   write_tree(source.path());
@@ -281,6 +321,44 @@ TEST_CASE("An ordinary user warms and maps his own mount", "[control]") {
       {.user = user});
   CAPTURE(outcome.error);
   CHECK(outcome.status == 0);
+}
+
+TEST_CASE("An ordinary user pins as much of his own files as he may lock", "[control]") {
+  require_ordinary_user();
+  const User user = ordinary_user();
+  const TemporaryDirectory source;
+  write_tree(source.path());
+  for (const char* path : {"index/a.idx", "index/b.dat"}) {
+    must(::chown((source / path).c_str(), user.uid, user.gid), "chown");
+    drop_pages(source / path);
+  }
+  Mount mount(source.path(), {.user = user, .before = [] {
+                                const rlimit limit{.rlim_cur = kSize, .rlim_max = kSize};
+                                must(::setrlimit(RLIMIT_MEMLOCK, &limit), "setrlimit");
+                              }});
+  const auto ask = [&](const std::string& line) {
+    const Outcome outcome = run_function(
+        [&] {
+          const std::string answer = control(mount.root(), line);
+          must(::write(STDOUT_FILENO, answer.data(), answer.size()), "write");
+          return 0;
+        },
+        {.user = user});
+    CAPTURE(outcome.error);
+    CHECK(outcome.status == 0);
+    return outcome.output;
+  };
+  const std::string pinned = ask("pin index/a.idx index/b.dat");
+  CHECK(pinned.contains("\"intended_bytes\":1048576,\"pinned_bytes\":1048576,\"reason\":null"));
+  CHECK(pinned.contains("\"pinned_bytes\":0,\"reason\":\"RLIMIT_MEMLOCK\""));
+  CHECK(pinned.ends_with(kDone));
+  const auto process = "/proc/" + std::to_string(mount.daemon().pid()) + "/status";
+  CHECK(read_file(process).contains("VmLck:\t    1024 kB"));
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  CHECK(resident_pages(source / "index/a.idx") == kSize / page);
+
+  CHECK(ask("unpin *").ends_with(kDone));
+  CHECK(read_file(process).contains("VmLck:\t       0 kB"));
 }
 
 }  // namespace
