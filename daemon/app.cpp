@@ -300,7 +300,7 @@ class Mount {
     if (options_.hot_set) {
       hot_set_.emplace(plan_.root.get(), *options_.hot_set, options_.hot_set_interval);
     }
-    return {};
+    return serve_metrics();
   }
 
   void make_control_directory(const std::string& name) {
@@ -374,9 +374,10 @@ class Mount {
     backings_.log_first_refusal();
     choice_ = *choice;
     mounted_ = std::chrono::steady_clock::now();
-    return serve_metrics();
+    return {};
   }
 
+  // Last: its thread looks at all others from now on, whether or not requests are served yet.
   std::expected<void, StartError> serve_metrics() {
     if (!options_.metrics_listen) {
       return {};
