@@ -63,13 +63,16 @@ TEST_CASE("files makes a line of each file, whatever its name is", "[ctl]") {
            R"({"path":"a\u001b[2Jb","inode":7,"size":8192,"resident_bytes":4096,"pinned_bytes":0,"opens":2,"reads":10,"read_bytes":40960,"read_path":"mapped"})"
            "\n"
            R"({"path":null,"inode":9,"size":0,"resident_bytes":0,"pinned_bytes":0,"opens":1,"reads":0,"read_bytes":0,"read_path":"passthrough"})"
+           "\n"
+           R"({"path":null,"inode":11,"size":4096,"resident_bytes":null,"pinned_bytes":0,"opens":0,"reads":0,"read_bytes":0,"read_path":"mapped"})"
            "\n"}}};
   const auto ran = run_on(mount, {"files", "/mnt"});
   CHECK(ran.status == 0);
   CHECK(ran.output ==
-        "FILE          SIZE  RESIDENT  PINNED  OPENS  READS      READ  PATH\n"
-        "a\\x1b[2Jb  8.0 KiB      50 %     0 B      2     10  40.0 KiB  mapped\n"
-        "(inode 9)      0 B     100 %     0 B      1      0       0 B  passthrough\n");
+        "FILE           SIZE  RESIDENT  PINNED  OPENS  READS      READ  PATH\n"
+        "a\\x1b[2Jb   8.0 KiB      50 %     0 B      2     10  40.0 KiB  mapped\n"
+        "(inode 9)       0 B     100 %     0 B      1      0       0 B  passthrough\n"
+        "(inode 11)  4.0 KiB         -     0 B      0      0       0 B  mapped\n");
   const auto json = run_on(mount, {"files", "/mnt", "--json"}).output;
   CHECK_THAT(json, ContainsSubstring(R"("inode":7)") && ContainsSubstring(R"("path":null)"));
   mount.files["files"] = "";
