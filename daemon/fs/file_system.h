@@ -292,11 +292,13 @@ class FileSystem {
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
                                   const Caller& caller);
+  Result<SharedFd> reach_to_open(NodeId node, const Caller& caller);
   bool is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   mmapdir::Advice advice_of(int fd) const;
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
+  Result<Entry> entry_held(NodeId directory, int directory_fd, const char* name);
   void watch(Entry& entry);
   bool watch_directory(NodeId node, const SourceIdentity& identity, int fd);
   void unwatch_directory(NodeId node, const SourceIdentity& identity);

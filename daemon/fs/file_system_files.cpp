@@ -69,7 +69,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!place) {
     return std::unexpected(place.error());
   }
-  const auto path_fd = reach(node);
+  const auto path_fd = reach_to_open(node, caller);
   if (!path_fd) {
     return std::unexpected(path_fd.error());
   }
@@ -87,6 +87,18 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   }
   drop_flags(fd->get(), flags);
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
+}
+
+// What is deleted is stale. The kernel asks anew for the name then, and is given what is held.
+Result<SharedFd> FileSystem::reach_to_open(NodeId node, const Caller& caller) {
+  if (auto held = lost_names_.held(node)) {
+    return held;
+  }
+  auto fd = reach(node);
+  if (!fd && fd.error().errnum() == ESTALE) {
+    lost_names_.tell(caller.thread, node, inodes_.now());
+  }
+  return fd;
 }
 
 // The kernel may still know the node by a name that was taken away on the source. Told ESTALE, it

@@ -39,9 +39,30 @@ Result<Entry> FileSystem::lookup(NodeId parent, const char* name, pid_t thread) 
   if (!directory) {
     return std::unexpected(directory.error());
   }
-  auto entry = entry_of(parent, (*directory)->get(), name);
+  const bool holds = lost_names_.holds();
+  if (!holds) {
+    lost_names_.let_go_of_all();
+  }
+  auto entry = holds ? entry_held(parent, (*directory)->get(), name)
+                     : entry_of(parent, (*directory)->get(), name);
   if (!entry) {
     lost_names_.forget(thread);
+  }
+  return entry;
+}
+
+// While files are being replaced: see LostNames.
+Result<Entry> FileSystem::entry_held(NodeId directory, int directory_fd, const char* name) {
+  auto opened = source_.open_child(directory_fd, name);
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  const auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
+  auto entry = inodes_.adopt(directory, fd->get(), name);
+  if (entry) {
+    watch(*entry);
+    show(entry->attributes);
+    lost_names_.hold(entry->node, fd);
   }
   return entry;
 }
@@ -51,6 +72,7 @@ void FileSystem::forget(NodeId node, std::uint64_t count) {
     cache_.forget(gone->device, gone->inode);
     unwatch_directory(node, *gone);
     kept_inodes_.drop(node);
+    lost_names_.let_go_of(node);
   }
   open_inodes_.prune(node);  // if a request outlived the node's last handle
 }

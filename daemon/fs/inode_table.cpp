@@ -61,7 +61,9 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor));
+  // Found by its name, which may have been taken away since then.
+  const bool is_named = *name != '\0';
+  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), is_named);
 }
 
 void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
@@ -100,14 +102,14 @@ bool InodeTable::is_same_file(const InodeRecord& known, const Locator& locator,
   return known.birth == birth;
 }
 
-Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator,
-                         SharedFd fd) {
+Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd,
+                         bool is_named) {
   Entry entry{.node = kNoNode, .attributes = attributes};
   const SourceIdentity identity = identity_of(attributes);
   const std::int64_t birth = birth_of(attributes);
   std::optional<SharedFd> evicted;  // closed after the lock is dropped
   auto state = state_.lock();
-  const std::uint64_t named_at = attributes.stx_nlink > 0 ? ++state->clock : 0;
+  const std::uint64_t named_at = is_named ? ++state->clock : 0;
   const InodeRecord* directory = state->inodes.find(parent);
   entry.parent_watched = directory != nullptr && directory->is_watched;
   InodeRecord* known = state->inodes.find(identity);

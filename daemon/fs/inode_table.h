@@ -106,7 +106,8 @@ class InodeTable {
 
   bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
-  Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd);
+  Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd,
+               bool is_named);
   std::optional<SharedFd> remember_descriptor(State& state, NodeId node, SharedFd fd) const;
   Forgotten take_back(NodeId node, std::uint64_t count);
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;

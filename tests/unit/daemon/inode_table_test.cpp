@@ -119,6 +119,26 @@ TEST_CASE("A table asked to keep no descriptor works all the same", "[inodes]") 
   CHECK(errno_of(table.inodes().reach(node)) == 0);
 }
 
+TEST_CASE("What was found by a name was named, also if the name went before it was looked at",
+          "[inodes]") {
+  Table table;
+  const TemporaryDirectory directory;
+  const UniqueFd file = open_fd(directory / "file", O_RDWR | O_CREAT);
+  std::filesystem::remove(directory / "file");
+  const auto entry = table.inodes().adopt(kRootNode, file.get(), "file");
+  REQUIRE(errno_of(entry) == 0);
+  CHECK(table.inodes().named_at(entry->node) != 0);
+}
+
+TEST_CASE("What was made without a name was never named", "[inodes]") {
+  Table table;
+  const TemporaryDirectory directory;
+  const UniqueFd file = open_fd(directory / "file", O_RDWR | O_CREAT);
+  const auto entry = table.inodes().adopt(kRootNode, file.get(), "");
+  REQUIRE(errno_of(entry) == 0);
+  CHECK(table.inodes().named_at(entry->node) == 0);
+}
+
 TEST_CASE("A version is the same only if it was the last one told", "[inodes]") {
   Table table;
   const NodeId node = table.look_up("file");

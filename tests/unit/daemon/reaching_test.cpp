@@ -164,6 +164,28 @@ TEST_CASE("A deleted file is stale once nothing holds it", "[reaching]") {
   fixture.fs().forget(node, 1);
 }
 
+TEST_CASE("Who was told that a file is stale opens what the name leads to then, deleted or not",
+          "[reaching]") {
+  Scarce fixture(each_reaching());
+  write_file(fixture / "file", "old");
+  const NodeId old = fixture.node_of("file");
+  std::filesystem::remove(fixture / "file");
+  fixture.drop_descriptors();
+  const Caller caller = self();
+  REQUIRE(errno_of(fixture.fs().open(old, O_RDONLY, caller)) == ESTALE);
+  write_file(fixture / "file", "new");
+  const auto found = fixture.fs().lookup(kRootNode, "file", caller.thread);
+  REQUIRE(errno_of(found) == 0);
+  std::filesystem::remove(fixture / "file");
+  fixture.drop_descriptors();
+  const auto opened = fixture.fs().open(found->node, O_RDONLY, caller);
+  REQUIRE(errno_of(opened) == 0);
+  CHECK(fixture.read(opened->handle, 0, 100) == "new");
+  fixture.fs().release(opened->handle);
+  fixture.fs().forget(found->node, 1);
+  CHECK(errno_of(fixture.fs().open(found->node, O_RDONLY, caller)) == ESTALE);
+}
+
 TEST_CASE("With one of its names deleted, a file is found by handle or by a name seen again",
           "[reaching]") {
   const Reaching reaching = each_reaching();
