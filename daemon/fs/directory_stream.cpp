@@ -10,6 +10,11 @@ namespace mmapdirfs {
 
 Result<bool> DirectoryStream::fill(std::uint64_t cookie) {
   if (cookie != position_ && ::lseek(fd_.get(), static_cast<off_t>(cookie), SEEK_SET) < 0) {
+    // A place that was there when it was told: ext4 has another one for the end when a directory
+    // changes its form.
+    if (errno == EINVAL) {
+      return false;
+    }
     return std::unexpected(Error::from_errno(errno, "seek in the directory"));
   }
   position_ = cookie;

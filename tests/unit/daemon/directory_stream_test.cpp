@@ -55,6 +55,16 @@ TEST_CASE("From the beginning means afresh, also right after the first entry", "
   CHECK(seen == std::set<std::string>{".", "..", "new"});
 }
 
+TEST_CASE("A place that the directory doesn't have any more is its end", "[stream]") {
+  const TemporaryDirectory directory;
+  DirectoryStream stream(open_directory(directory.path()));
+  const auto entry = stream.next(std::uint64_t{1} << 63U);
+  REQUIRE(errno_of(entry) == 0);
+  CHECK(*entry == nullptr);
+  std::uint64_t cookie = 0;
+  CHECK(!take(stream, cookie).empty());
+}
+
 TEST_CASE("Going back to an earlier cookie gives the names after it", "[stream]") {
   const TemporaryDirectory directory;
   for (int i = 0; i < 10; ++i) {
