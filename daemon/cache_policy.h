@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -68,6 +69,18 @@ class CachePolicy {
   // Names that aren't there, and listings, are kept only where a change of them is reported.
   constexpr bool keeps_absence(bool is_watched) const {
     return owns_source() || (watches() && is_watched);
+  }
+
+  // Whether a file that changed at `changed`, by a clock that shows `now`, both in whole seconds,
+  // is to be asked about again at its next use.
+  //
+  // Of two answers that are under way at once the kernel keeps the one that reaches it first,
+  // whichever was given first (fuse_change_attributes, Linux 6.18). So a reader of a file that was
+  // just published could be left with the size that somebody else was told while it was written,
+  // until the change's report is carried out. A second is of the scale of what an answer takes on a
+  // busy machine. What is further in the future was set by another clock, and tells nothing.
+  constexpr bool distrusts(std::int64_t changed, std::int64_t now) const {
+    return watches() && changed >= now - 1 && changed <= now + 1;
   }
 
   // For a kernel that can't forget all names at once, which it must when reports were lost.

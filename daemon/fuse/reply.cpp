@@ -3,11 +3,20 @@
 
 #include <sys/sysmacros.h>
 
+#include <cstdint>
+#include <ctime>
+
 namespace mmapdirfs {
 namespace {
 
 timespec to_timespec(const statx_timestamp& time) {
   return {.tv_sec = time.tv_sec, .tv_nsec = static_cast<long>(time.tv_nsec)};
+}
+
+std::int64_t now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
+  return time.tv_sec;
 }
 
 double seconds(CachePolicy::Time time) { return static_cast<double>(time.count()); }
@@ -35,6 +44,9 @@ double attribute_timeout(const Attributes& attributes, const CachePolicy& policy
   const bool may_lose_bits =
       S_ISREG(attributes.stx_mode) && (attributes.stx_mode & (S_ISUID | S_ISGID)) != 0;
   if (may_lose_bits) {
+    return 0;
+  }
+  if (S_ISREG(attributes.stx_mode) && policy.distrusts(attributes.stx_ctime.tv_sec, now())) {
     return 0;
   }
   const bool has_one_name = S_ISDIR(attributes.stx_mode) || attributes.stx_nlink == 1;

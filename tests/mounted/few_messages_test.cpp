@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <ctime>
 #include <functional>
 #include <stdexcept>
 
@@ -149,10 +150,19 @@ TEST_CASE("A program that lists names only soon costs no look at the files", "[m
   CHECK(count_of(strace.stop(), "name_to_handle_at") < kAllFiles / 2);
 }
 
+// Of a file that has changed within the last two seconds the kernel is to keep nothing.
+void wait_until_at_rest(const Path& root) {
+  write_file(root / "last", "");
+  struct stat last{};
+  must(::stat((root / "last").c_str(), &last), "stat");
+  REQUIRE(eventually([&] { return std::time(nullptr) > last.st_ctim.tv_sec + 1; }));
+}
+
 TEST_CASE("A program that looks at the files it lists asks for one of them", "[messages]") {
   require_strace();
   const TemporaryDirectory source;
   make_directories(source.path());
+  wait_until_at_rest(source.path());
   Mount mount(source.path());
   Strace strace(mount.daemon(), {"-e", "trace=writev,splice"});
   walk(mount.root(), [](const Path& directory, const std::vector<std::string>& names) {

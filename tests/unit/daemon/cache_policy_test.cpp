@@ -68,6 +68,19 @@ TEST_CASE("Times that are asked for hold watched or not, each for its own", "[ca
   }
 }
 
+TEST_CASE(
+    "A file that changed within a second of now is asked about again, where changes are watched",
+    "[cache_policy]") {
+  constexpr std::int64_t kNow = 1'000'000;
+  const auto policy = policy_of(CacheMode::kAuto);
+  CHECK(policy.distrusts(kNow, kNow));
+  CHECK(policy.distrusts(kNow - 1, kNow));
+  CHECK(policy.distrusts(kNow + 1, kNow));
+  CHECK_FALSE(policy.distrusts(kNow - 2, kNow));
+  CHECK_FALSE(policy.distrusts(kNow + 3600, kNow));
+  CHECK_FALSE(policy_of(CacheMode::kAlways).distrusts(kNow, kNow));
+}
+
 TEST_CASE("Names that must age do so where they are watched too; attributes needn't",
           "[cache_policy]") {
   auto policy = policy_of(CacheMode::kAuto);
