@@ -138,8 +138,18 @@ void ControlSession::say(const char* event, const Json& members, const std::stop
   Json line = {{"event", event}};
   line.update(members);
   put(json_line(line));
+  wait_for_room(stop);
+}
+
+// A command that nobody listens to any more ends, as it does when its handle is closed.
+void ControlSession::wait_for_room(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  read_.wait(lock, stop, [this] { return is_closed_ || unread_.size() <= kMostUnread; });
+  while (!has_room() && !nobody_reads() && !stop.stop_requested()) {
+    read_.wait_until(lock, stop, last_read_ + patience_, [this] { return has_room(); });
+  }
+  if (nobody_reads()) {
+    stop_.request_stop();
+  }
 }
 
 void ControlSession::put(const std::string& text) {
@@ -173,6 +183,7 @@ bool ControlSession::is_busy() {
 std::string ControlSession::take(std::size_t size) {
   std::string text = unread_.substr(0, size);
   unread_.erase(0, text.size());
+  last_read_ = Clock::now();
   read_.notify_all();
   return text;
 }
@@ -225,6 +236,7 @@ void ControlSession::interrupt(WaitingRead id) {
     }
     reader = std::move(*found);
     readers_.erase(found);
+    last_read_ = Clock::now();
   }
   reader.reply(std::unexpected(EINTR));
 }
@@ -237,6 +249,11 @@ void ControlSession::close() {
     stop_.request_stop();
   }
   read_.notify_all();
+}
+
+bool ControlSession::is_forsaken() {
+  const std::scoped_lock lock(mutex_);
+  return nobody_reads();
 }
 
 void ControlSession::cancel() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -43,8 +44,13 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   // all answers, or the errno.
   using Reply = std::function<void(std::expected<std::string_view, int>)>;
 
-  ControlSession(const CommandTable& table, JobLanes& lanes, Answers answers)
-      : table_(table), lanes_(lanes), answers_(answers) {}
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::duration kEndlessPatience = std::chrono::years(100);
+
+  // A client that hasn't read for as long as the session's patience has gone without a word.
+  ControlSession(const CommandTable& table, JobLanes& lanes, Answers answers,
+                 Clock::duration patience = kEndlessPatience)
+      : table_(table), lanes_(lanes), answers_(answers), patience_(patience) {}
 
   // How many bytes were taken, or the errno: EBUSY while a command is under way or too many answers
   // wait to be read; with kDropped also that of a command that is wrong. A line may come in parts.
@@ -64,6 +70,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   void close();
   // Ends the command under way soon, whoever waits for it.
   void cancel();
+  bool is_forsaken();
 
  private:
   struct Reader {
@@ -85,12 +92,16 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   void put_last(const std::string& text);
   void serve_readers();
   bool is_busy();
+  void wait_for_room(const std::stop_token& stop);
+  bool has_room() const { return is_closed_ || unread_.size() <= kMostUnread; }
+  bool nobody_reads() const { return readers_.empty() && Clock::now() >= last_read_ + patience_; }
   bool can_read() const { return !unread_.empty() || !is_running_; }
   std::string take(std::size_t size);
 
   const CommandTable& table_;
   JobLanes& lanes_;
   const Answers answers_;
+  const Clock::duration patience_;
 
   // Locked by whoever writes, for as long as that takes, and before mutex_.
   std::mutex writing_;
@@ -102,6 +113,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   // Guarded by mutex_.
   std::string unread_;
   std::deque<Reader> readers_;
+  Clock::time_point last_read_ = Clock::now();
   bool is_running_ = false;
   bool is_closed_ = false;
   std::stop_source stop_;  // of the command under way

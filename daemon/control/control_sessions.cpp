@@ -8,8 +8,9 @@
 
 namespace mmapdirfs {
 
-ControlSessions::Shared ControlSessions::make(ControlSession::Answers answers) {
-  auto session = std::make_shared<ControlSession>(table_, lanes_, answers);
+ControlSessions::Shared ControlSessions::make(ControlSession::Answers answers,
+                                              ControlSession::Clock::duration patience) {
+  auto session = std::make_shared<ControlSession>(table_, lanes_, answers, patience);
   auto sessions = sessions_.lock();
   std::erase_if(*sessions, [](const auto& each) { return each.expired(); });
   sessions->push_back(session);
@@ -38,8 +39,19 @@ std::expected<void, int> ControlSessions::run(HandleId handle, std::string_view 
   return session ? (*session)->run(line) : std::unexpected(session.error().errnum());
 }
 
-std::expected<void, int> ControlSessions::run_detached(std::string_view line) {
-  return make(ControlSession::Answers::kDropped)->run(line);
+std::expected<HandleId, int> ControlSessions::ask(std::string_view line) {
+  drop_forsaken();
+  auto session = make(ControlSession::Answers::kRead, patience_);
+  if (const auto begun = session->run(line); !begun) {
+    return std::unexpected(begun.error());
+  }
+  return handles_.insert(std::move(session));
+}
+
+void ControlSessions::drop_forsaken() {
+  for (const auto& session : handles_.remove_if(&ControlSession::is_forsaken)) {
+    session->close();
+  }
 }
 
 std::optional<WaitingRead> ControlSessions::try_read(HandleId handle, std::size_t size,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -23,7 +24,10 @@ namespace mmapdirfs {
 // Any thread may call. Borrows the table.
 class ControlSessions {
  public:
-  explicit ControlSessions(const CommandTable& table) : table_(table) {}
+  // `patience`: after how long nobody listens to a command any more that was asked for.
+  explicit ControlSessions(const CommandTable& table,
+                           ControlSession::Clock::duration patience = std::chrono::minutes(1))
+      : table_(table), patience_(patience) {}
   ControlSessions(const ControlSessions&) = delete;
   ControlSessions& operator=(const ControlSessions&) = delete;
   ~ControlSessions() { stop(); }
@@ -35,9 +39,9 @@ class ControlSessions {
   // EBADF for a handle that isn't open.
   std::expected<std::size_t, int> write(HandleId handle, std::string_view bytes);
   std::expected<void, int> run(HandleId handle, std::string_view line);
-  // Where opens send no message: as a handle that is opened for writing only, written to and
-  // closed.
-  std::expected<void, int> run_detached(std::string_view line);
+  // Where opens send no message: opens a handle for one command, whose answers are to be read, and
+  // which is to be released after the last. One that is never released is before others are opened.
+  std::expected<HandleId, int> ask(std::string_view line);
 
   // Replies at once, or answers the number by which the read can be interrupted before or after
   // wait_to_read() has begun it.
@@ -62,10 +66,13 @@ class ControlSessions {
     std::uint64_t last = 0;
   };
 
-  Shared make(ControlSession::Answers answers);
+  Shared make(ControlSession::Answers answers,
+              ControlSession::Clock::duration patience = ControlSession::kEndlessPatience);
+  void drop_forsaken();
   void forget_wait(WaitingRead id) { waits_.lock()->reads.erase(id); }
 
   const CommandTable& table_;
+  const ControlSession::Clock::duration patience_;
   JobLanes lanes_;
   HandleTable<ControlSession> handles_;
   mmapdir::Guarded<Waits> waits_;

@@ -4,17 +4,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <system_error>
 
-#include "control/control_ioctl.h"
+#include "ctl/conversation.h"
 #include "ctl/mount_search.h"
 #include "ctl/printable.h"
 #include "ctl/stop_signals.h"
@@ -29,13 +28,6 @@ constexpr const char* kControlName = "control";
 
 std::string reason(int errnum) { return std::generic_category().message(errnum); }
 
-// Empty, and errno says why, if it can't be opened.
-UniqueFd open_beneath(int directory, std::string_view name, int flags) {
-  return UniqueFd(mmapdir::retry_interrupted([&] {
-    return ::openat(directory, std::string(name).c_str(), flags | O_CLOEXEC | O_NOFOLLOW);
-  }));
-}
-
 // A plain directory of that name may lie in the source, and any directory may be asked for.
 bool is_ours(int directory) {
   struct statfs file_system{};
@@ -45,11 +37,12 @@ bool is_ours(int directory) {
 }
 
 // Reads on until the end, or until `take` has no more use for it.
-Outcome<Ending> read_on(int fd, const std::function<void(std::string_view)>& take,
+Outcome<Ending> read_on(const std::function<ssize_t(std::span<char>)>& read,
+                        const std::function<void(std::string_view)>& take,
                         const std::function<Failure(int)>& failure) {
   std::array<char, 65536> buffer{};
   for (;;) {
-    const auto count = ::read(fd, buffer.data(), buffer.size());
+    const auto count = read(buffer);
     if (count == 0) {
       return Ending::kAnswered;
     }
@@ -109,8 +102,10 @@ Failure MountChannel::failure(std::string_view name, int errnum) const {
   }
 }
 
-Outcome<UniqueFd> MountChannel::open_file(std::string_view name, int flags) const {
-  UniqueFd file = open_beneath(directory_.get(), name, flags);
+Outcome<UniqueFd> MountChannel::open_file(std::string_view name) const {
+  UniqueFd file(mmapdir::retry_interrupted([&] {
+    return ::openat(directory_.get(), std::string(name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  }));
   if (!file) {
     return std::unexpected(failure(name, errno));
   }
@@ -118,13 +113,14 @@ Outcome<UniqueFd> MountChannel::open_file(std::string_view name, int flags) cons
 }
 
 Outcome<std::string> MountChannel::read_file(std::string_view name) {
-  const auto file = open_file(name, O_RDONLY);
+  const auto file = open_file(name);
   if (!file) {
     return std::unexpected(file.error());
   }
   std::string content;
   const auto ending = read_on(
-      file->get(), [&](std::string_view bytes) { content += bytes; },
+      [&](std::span<char> buffer) { return ::read(file->get(), buffer.data(), buffer.size()); },
+      [&](std::string_view bytes) { content += bytes; },
       [&](int errnum) { return failure(name, errnum); });
   if (!ending) {
     return std::unexpected(ending.error());
@@ -132,44 +128,19 @@ Outcome<std::string> MountChannel::read_file(std::string_view name) {
   return content;
 }
 
-Outcome<UniqueFd> MountChannel::send(const std::string& command) const {
-  UniqueFd file = open_beneath(directory_.get(), kControlName, O_RDWR);
-  if (!file) {
-    return errno == EROFS ? send_by_ioctl(command) : std::unexpected(failure(kControlName, errno));
-  }
-  const auto line = command + '\n';
-  const auto written =
-      mmapdir::retry_interrupted([&] { return ::write(file.get(), line.data(), line.size()); });
-  if (written != static_cast<ssize_t>(line.size())) {
-    return std::unexpected(failure(kControlName, written < 0 ? errno : EIO));
-  }
-  return file;
-}
-
-Outcome<UniqueFd> MountChannel::send_by_ioctl(const std::string& command) const {
-  auto file = open_file(kControlName, O_RDONLY);
-  ControlCommand buffer{};
-  std::ranges::copy(command, std::begin(buffer.line));
-  if (file && ::ioctl(file->get(), kControlIoctl, &buffer) != 0) {
-    return std::unexpected(failure(kControlName, errno));
-  }
-  return file;
-}
-
 Outcome<Ending> MountChannel::converse(const std::string& command,
                                        const std::function<void(std::string_view)>& take) {
-  const auto file = send(command);
-  if (!file) {
-    return std::unexpected(file.error());
+  auto conversation = Conversation::begin(directory_.get(), command);
+  if (!conversation) {
+    return std::unexpected(failure(kControlName, conversation.error()));
   }
   std::string pending;
-  return read_on(
-      file->get(),
-      [&](std::string_view bytes) {
-        pending += bytes;
-        take_lines(pending, take);
-      },
-      [&](int errnum) { return failure(kControlName, errnum); });
+  return read_on([&](std::span<char> buffer) { return conversation->hear(buffer); },
+                 [&](std::string_view bytes) {
+                   pending += bytes;
+                   take_lines(pending, take);
+                 },
+                 [&](int errnum) { return failure(kControlName, errnum); });
 }
 
 }  // namespace mmapdirfs::ctl

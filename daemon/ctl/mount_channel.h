@@ -27,10 +27,7 @@ class MountChannel final : public ControlChannel {
                            const std::function<void(std::string_view)>& take) override;
 
  private:
-  Outcome<UniqueFd> open_file(std::string_view name, int flags) const;
-  Outcome<UniqueFd> send(const std::string& command) const;
-  // The way for a read-only mount, on which the kernel opens nothing for writing.
-  Outcome<UniqueFd> send_by_ioctl(const std::string& command) const;
+  Outcome<UniqueFd> open_file(std::string_view name) const;
   Failure failure(std::string_view name, int errnum) const;
 
   UniqueFd directory_;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "fs/types.h"
 #include "support/guarded.h"
@@ -46,6 +48,21 @@ class HandleTable {
     auto state = state_.lock();
     auto node = state->objects.extract(handle);
     return node.empty() ? nullptr : std::move(node.mapped());
+  }
+
+  // The same for all of which `is_unwanted` says so. It is called with the table locked.
+  template <class Predicate>
+  std::vector<std::shared_ptr<T>> remove_if(Predicate is_unwanted) {
+    std::vector<std::shared_ptr<T>> removed;
+    auto state = state_.lock();
+    std::erase_if(state->objects, [&](const auto& each) {
+      const bool goes = std::invoke(is_unwanted, *each.second);
+      if (goes) {
+        removed.push_back(each.second);
+      }
+      return goes;
+    });
+    return removed;
   }
 
   std::size_t size() const { return state_.lock()->objects.size(); }

@@ -3,9 +3,7 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <string_view>
 
-#include "control/control_ioctl.h"
 #include "fuse/link.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -137,20 +135,6 @@ void ControlAdapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info)
   }
 }
 
-void ControlAdapter::open_commands(fuse_req_t req, fuse_file_info* info) {
-  if (const auto may = ControlDirectory::may_command(fuse_req_ctx(req)->uid); !may) {
-    return reply_error(req, may.error());
-  }
-  const HandleId handle = sessions_.open(info->flags);
-  info->fh = static_cast<std::uint64_t>(handle);
-  info->direct_io = 1;
-  info->nonseekable = 1;
-  info->noflush = 1;
-  if (fuse_reply_open(req, info) != 0) {
-    sessions_.release(handle);
-  }
-}
-
 // What truncates the file in opening it, as a shell does, changes nothing.
 void ControlAdapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int which,
                              fuse_file_info* info) {
@@ -166,74 +150,10 @@ void ControlAdapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* value
   getattr(req, node, info);
 }
 
-void ControlAdapter::write(fuse_req_t req, fuse_ino_t node, const char* bytes, std::size_t size,
-                           off_t /*offset*/, fuse_file_info* info) {
-  if (!ControlDirectory::is_for_commands(node_of(node))) {
-    return reply_errno(req, EPERM);
-  }
-  const auto taken = sessions_.write(handle_of(info), std::string_view(bytes, size));
-  if (!taken) {
-    return reply_errno(req, taken.error());
-  }
-  fuse_reply_write(req, *taken);
-}
-
-void ControlAdapter::ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void* /*argument*/,
-                           fuse_file_info* info, unsigned /*flags*/, const void* in,
-                           std::size_t in_size, std::size_t /*out_size*/) {
-  if (!ControlDirectory::is_for_commands(node_of(node)) || command != kControlIoctl) {
-    return reply_errno(req, ENOTTY);
-  }
-  if (const auto may = ControlDirectory::may_command(fuse_req_ctx(req)->uid); !may) {
-    return reply_error(req, may.error());
-  }
-  const std::string_view argument(static_cast<const char*>(in), in_size);
-  const auto end = argument.find('\0');
-  if (end == std::string_view::npos) {
-    return reply_errno(req, EINVAL);
-  }
-  auto line = argument.substr(0, end);
-  if (line.ends_with('\n')) {
-    line.remove_suffix(1);
-  }
-  const auto run = reads_ == ControlReads::kByHandle ? sessions_.run(handle_of(info), line)
-                                                     : sessions_.run_detached(line);
-  if (!run) {
-    return reply_errno(req, run.error());
-  }
-  fuse_reply_ioctl(req, 0, nullptr, 0);
-}
-
-// One that waits is counted as answered when it begins to: its time is the command's.
-// The interrupter knows the read by number: libfuse may still be calling it while the read ends.
-void ControlAdapter::read_answers(fuse_req_t req, std::size_t size, const fuse_file_info* info) {
-  const auto reply = [req](const std::expected<std::string_view, int>& text) {
-    if (!text) {
-      return reply_errno(req, text.error());
-    }
-    fuse_reply_buf(req, text->data(), text->size());
-  };
-  const auto waits = sessions_.try_read(handle_of(info), size, reply);
-  if (!waits) {
-    return;
-  }
-  fuse_req_interrupt_func(
-      req,
-      [](fuse_req_t interrupted, void* number) {
-        const auto id = WaitingRead{reinterpret_cast<std::uintptr_t>(number)};
-        adapter_of(interrupted).control()->sessions_.interrupt(id);
-      },
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer's place is all that libfuse has.
-      reinterpret_cast<void*>(static_cast<std::uintptr_t>(*waits)));
-  sessions_.wait_to_read(*waits, size, reply);
-}
-
 void ControlAdapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                           fuse_file_info* info) {
   if (ControlDirectory::is_for_commands(node_of(node))) {
-    // Without a handle there is nothing to read answers from.
-    return reads_ == ControlReads::kByHandle ? read_answers(req, size, info)
-                                             : static_cast<void>(fuse_reply_buf(req, nullptr, 0));
+    return read_answers(req, size, info);
   }
   const auto begin = static_cast<std::uint64_t>(offset);
   const auto view = reads_ == ControlReads::kByHandle

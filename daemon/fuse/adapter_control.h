@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <string_view>
+
 #include "control/control_directory.h"
+#include "control/control_ioctl.h"
 #include "control/control_sessions.h"
 #include "fuse/adapter.h"
 
@@ -14,8 +17,8 @@ namespace mmapdirfs {
 // directory, turns up as soon as it is there. Nothing is answered ENOSYS, which would hold for all
 // of the mount.
 //
-// A read of `control` that has to wait is answered by the thread that carries the command out, or
-// by whoever interrupts it.
+// Who has to wait for answers of `control` is answered by the thread that carries the command out,
+// or by whoever interrupts the wait.
 //
 // Borrows all three. libfuse calls it from many threads at once.
 class ControlAdapter {
@@ -56,7 +59,12 @@ class ControlAdapter {
              fuse_file_info* info, unsigned flags, const void* in, std::size_t in_size,
              std::size_t out_size);
   void open_commands(fuse_req_t req, fuse_file_info* info);
+  void run(fuse_req_t req, const fuse_file_info* info, std::string_view argument);
+  void ask(fuse_req_t req, ControlConversation conversation);
+  void listen(fuse_req_t req, const ControlConversation& conversation);
   void read_answers(fuse_req_t req, std::size_t size, const fuse_file_info* info);
+  void read_answers(fuse_req_t req, std::size_t size, HandleId handle,
+                    const ControlSession::Reply& reply);
   void statfs(fuse_req_t req, fuse_ino_t node);
 
   ControlDirectory& directory_;

@@ -114,11 +114,16 @@ TEST_CASE("Every verb that only shows works for who mounted", "[ctl]") {
   CHECK_THAT(output_of({"doctor", point}, user), ContainsSubstring("ok    mount"));
 }
 
-TEST_CASE("Commands reach the daemon of a mount that is written and of one that isn't", "[ctl]") {
+// Mounts that take commands in different ways: by write, by ioctl, and by ioctl without a handle.
+Served served_in_each_way() {
   require_root();
   require_fuse();
-  const bool is_read_only = GENERATE(false, true);
-  const Served served(is_read_only ? Strings{"-o", "ro"} : Strings{});
+  return Served(GENERATE(Strings{}, Strings{"-o", "ro"},
+                         Strings{"-o", "ro", "--cache=always", "--read-path=mapped"}));
+}
+
+TEST_CASE("Commands reach the daemon of a mount that is written and of one that isn't", "[ctl]") {
+  const Served served = served_in_each_way();
   const auto point = served.point();
 
   const auto versions = json_of({"version", point}).at(0);
@@ -126,6 +131,8 @@ TEST_CASE("Commands reach the daemon of a mount that is written and of one that 
   CHECK(output_of({"log-level", point, "debug"}) == "log level debug, before info\n");
   CHECK(output_of({"log-level", point, "info"}) == "log level info, before debug\n");
   CHECK_THAT(output_of({"clear-cache", point}), ContainsSubstring("forgot "));
+  CHECK(json_of({"warm", point, "*.idx"}).back().at("resident_bytes") == 2 * kFileSize);
+  check_fails({"map", point, "no*such"}, 1, "no*such");
 }
 
 TEST_CASE("An ordinary user steers a mount of his own", "[ctl]") {
@@ -281,9 +288,7 @@ TEST_CASE("A hot set that was saved is loaded again", "[ctl]") {
 }
 
 TEST_CASE("Ctrl-C cancels warm, which says what it did", "[ctl]") {
-  require_root();
-  require_fuse();
-  const Served served;
+  const Served served = served_in_each_way();
   drop_pages(served.source() / "a.idx");
   const TemporaryDirectory scratch;
   const UniqueFd output = open_fd(scratch / "output", O_WRONLY | O_CREAT);

@@ -10,9 +10,13 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
+#include <cstdint>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "control/control_ioctl.h"
 #include "mounted/control_client.h"
 #include "support/files.h"
 #include "support/mount.h"
@@ -57,14 +61,37 @@ TEST_CASE("A read-only mount takes commands by ioctl", "[control]") {
   CHECK(errno == EROFS);
 }
 
-TEST_CASE("A mount whose opens send no message carries out what an ioctl says", "[control]") {
+// A command and its answers as control_ioctl.h tells of conversations; the number stays in `call`.
+std::string converse(int fd, mmapdirfs::ControlConversation& call, std::string_view line) {
+  std::ranges::copy(line, std::begin(call.text));
+  call.text[line.size()] = '\0';
+  must(::ioctl(fd, mmapdirfs::kControlAsk, &call), "ask");
+  std::string all;
+  while (true) {
+    must(::ioctl(fd, mmapdirfs::kControlListen, &call), "listen");
+    if (call.size == 0) {
+      return all;
+    }
+    all.append(std::begin(call.text), call.size);
+  }
+}
+
+TEST_CASE("A mount whose opens send no message converses by number", "[control]") {
   const TemporaryDirectory source;
   const Mount mount(source.path(), {.options = {"-oro", "--cache=always", "--read-path=mapped"}});
-  const ControlClient client(mount.root(), O_RDONLY);
-  CHECK(client.give("log-level debug") == 0);
-  CHECK(client.answers().empty());
-  CHECK(client.give("nonsense") == EINVAL);
-  CHECK(mount.log().contains("no such command: 'nonsense'"));
+  const UniqueFd file = open_fd(mount / ".mmapdirfs/control", O_RDONLY);
+  mmapdirfs::ControlConversation call{};
+  CHECK(converse(file.get(), call, "version").ends_with(kDone));
+  const auto first = call.number;
+  CHECK(converse(file.get(), call, "nonsense").contains("no such command: 'nonsense'"));
+  CHECK(call.number != first);
+  // It is over, and no other has its number.
+  CHECK(::ioctl(file.get(), mmapdirfs::kControlListen, &call) == -1);
+  CHECK(errno == EBADF);
+  std::ranges::fill(call.text, 'x');
+  CHECK(::ioctl(file.get(), mmapdirfs::kControlAsk, &call) == -1);
+  CHECK(errno == EINVAL);
+  CHECK(ControlClient(mount.root(), O_RDONLY).give("version") == ENOTTY);
 }
 
 TEST_CASE("After clear-cache the kernel asks the daemon again", "[control]") {
@@ -116,7 +143,7 @@ TEST_CASE("Rubbish is answered, and the daemon goes on", "[control]") {
   const ssize_t written = ::write(client.fd(), bytes.data(), bytes.size());
   CHECK((written > 0 || errno == EBUSY));
   CHECK(control(mount.root(), "version").ends_with(kDone));
-  CHECK(::ioctl(client.fd(), _IOW('m', 2, char[8]), bytes.data()) == -1);
+  CHECK(::ioctl(client.fd(), _IOW('m', 2, std::uint64_t), bytes.data()) == -1);
   CHECK(errno == ENOTTY);
 }
 
@@ -124,6 +151,7 @@ TEST_CASE("A thousand commands at once are all answered", "[control]") {
   const TemporaryDirectory source;
   const Mount mount(source.path());
   std::vector<ControlClient> clients;
+  clients.reserve(1000);
   for (int i = 0; i < 1000; ++i) {
     clients.emplace_back(mount.root(), O_RDWR);
   }

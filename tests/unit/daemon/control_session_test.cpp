@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <future>
 #include <latch>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "control/control_sessions.h"
+#include "unit/daemon/fixture.h"
 
 namespace mmapdirfs::test {
 namespace {
@@ -89,13 +91,13 @@ class Answer {
                               : std::unexpected(text.error()));
     };
     id_ = sessions.try_read(handle, size, reply);
-    if (id_) {
-      sessions.wait_to_read(*id_, size, reply);
+    if (const auto id = id_) {
+      sessions.wait_to_read(*id, size, reply);
     }
   }
 
   bool had_to_wait() const { return id_.has_value(); }
-  WaitingRead id() const { return id_.value(); }
+  WaitingRead id() const { return present(id_); }
   std::expected<std::string, int> result() { return future_.get(); }
 
  private:
@@ -218,10 +220,10 @@ TEST_CASE("An interrupt that comes before the read has begun to wait ends it", "
     result.set_value(text ? 0 : text.error());
   };
   const auto id = sessions.try_read(handle, 100, reply);
-  REQUIRE(id);
-  sessions.interrupt(*id);
-  sessions.wait_to_read(*id, 100, reply);
+  sessions.interrupt(present(id));
+  sessions.wait_to_read(present(id), 100, reply);
   CHECK(result.get_future().get() == EINTR);
+  commands.go_on();
 }
 
 TEST_CASE("A client that goes away cancels its command", "[control]") {
@@ -268,12 +270,53 @@ TEST_CASE("Stopping cancels what is under way and answers who waits", "[control]
   commands.begun.wait();
   answer.emplace(sessions, handle);
   sessions.stop();
+  commands.over.get_future().get();
   CHECK(commands.was_cancelled);
   const auto text = answer->result();
   REQUIRE(text);
   CHECK(text->contains("\"failed\""));
   CHECK(sessions.write(handle, "wait\n"));
   CHECK(read_all(sessions, handle).contains("\"errno\":11"));
+}
+
+TEST_CASE("A command that is asked for without a handle is listened to by number", "[control]") {
+  const Commands commands;
+  ControlSessions sessions(commands.table);
+  const auto number = sessions.ask("say hello");
+  REQUIRE(number);
+  CHECK(read_all(sessions, *number).contains("hello"));
+  const auto wrong = sessions.ask("nonsense");
+  REQUIRE(wrong);
+  CHECK(read_all(sessions, *wrong).contains("\"errno\":22"));
+}
+
+TEST_CASE("A command ends that nobody listens to any more", "[control]") {
+  Commands commands;
+  ControlSessions sessions(commands.table, std::chrono::milliseconds(1));
+  const auto number = sessions.ask("flood");
+  REQUIRE(number);
+  commands.over.get_future().get();
+}
+
+TEST_CASE("What nobody listened to is forgotten when something else is asked", "[control]") {
+  const Commands commands;
+  ControlSessions sessions(commands.table, std::chrono::nanoseconds(0));
+  const auto left = sessions.ask("say x");
+  REQUIRE(left);
+  REQUIRE(sessions.ask("say y"));
+  CHECK(Answer(sessions, *left).result() == std::unexpected(EBADF));
+}
+
+TEST_CASE("Who waits for an answer listens, for however long", "[control]") {
+  Commands commands;
+  ControlSessions sessions(commands.table, std::chrono::nanoseconds(0));
+  const auto number = sessions.ask("wait");
+  REQUIRE(number);
+  Answer answer(sessions, *number);
+  CHECK(answer.had_to_wait());
+  REQUIRE(sessions.ask("say y"));
+  commands.go_on();
+  CHECK(answer.result() == kDone);
 }
 
 }  // namespace
