@@ -31,6 +31,13 @@ std::uint64_t number_of(const Json& object, const char* name) {
   return number > 0 && number < kLimit ? static_cast<std::uint64_t>(number) : 0;
 }
 
+std::optional<std::uint64_t> known_number_of(const Json& object, const char* name) {
+  if (object.is_object() && object.contains(name) && object.at(name).is_null()) {
+    return std::nullopt;
+  }
+  return number_of(object, name);
+}
+
 bool truth_of(const Json& object, const char* name) {
   const Json& value = find(object, name);
   return value.is_boolean() && value.get<bool>();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 namespace mmapdirfs::ctl {
@@ -12,6 +13,8 @@ namespace mmapdirfs::ctl {
 
 std::string text_of(const nlohmann::json& object, const char* name);
 std::uint64_t number_of(const nlohmann::json& object, const char* name);
+// Nothing where the daemon says null, since it can't tell.
+std::optional<std::uint64_t> known_number_of(const nlohmann::json& object, const char* name);
 bool truth_of(const nlohmann::json& object, const char* name);
 // An empty object or array where there is none.
 nlohmann::json part_of(const nlohmann::json& object, const char* name);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <fmt/format.h>
-
 #include "ctl/command.h"
 #include "ctl/fields.h"
 #include "ctl/file_name.h"
@@ -11,20 +9,11 @@
 namespace mmapdirfs::ctl {
 namespace {
 
-// The daemon says null where it can't tell, as of a deleted file that is still mapped.
-std::string resident_share(const Json& file) {
-  if (file.contains("resident_bytes") && file["resident_bytes"].is_null()) {
-    return "-";
-  }
-  return fmt::format("{} %",
-                     percent_of(number_of(file, "resident_bytes"), number_of(file, "size")));
-}
-
 std::vector<std::string> to_row(const Json& file, Charset charset) {
   const auto size = number_of(file, "size");
   return {file_name(file, charset),
           format_size(size),
-          resident_share(file),
+          format_share(known_number_of(file, "resident_bytes"), size),
           format_size(number_of(file, "pinned_bytes")),
           format_count(number_of(file, "opens")),
           format_count(number_of(file, "reads")),

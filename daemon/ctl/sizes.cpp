@@ -132,4 +132,8 @@ unsigned percent_of(std::uint64_t part, std::uint64_t whole) {
   return static_cast<unsigned>(std::clamp(std::lround(hundredths), 1L, 99L));
 }
 
+std::string format_share(std::optional<std::uint64_t> part, std::uint64_t whole) {
+  return part ? fmt::format("{} %", percent_of(*part, whole)) : "-";
+}
+
 }  // namespace mmapdirfs::ctl

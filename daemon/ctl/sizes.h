@@ -30,4 +30,7 @@ std::string format_duration(std::uint64_t seconds);
 // Hundredths, rounded so that 0 and 100 mean none and all.
 unsigned percent_of(std::uint64_t part, std::uint64_t whole);
 
+// "12 %", or "-" for what isn't known.
+std::string format_share(std::optional<std::uint64_t> part, std::uint64_t whole);
+
 }  // namespace mmapdirfs::ctl

@@ -38,9 +38,9 @@ bool is_uncounted(const FileActivity& file) {
 std::string row(const FileActivity& file) {
   const bool unknown = is_uncounted(file);
   return fmt::format(
-      "{:>9} {:>11} {:>9} {:>9} {:>8} %  {:<11}  ", unknown ? "-" : whole(file.reads_per_second),
+      "{:>9} {:>11} {:>9} {:>9} {:>10}  {:<11}  ", unknown ? "-" : whole(file.reads_per_second),
       unknown ? "-" : bytes_rate(file.bytes_per_second), unknown ? "-" : format_count(file.reads),
-      format_size(file.size), percent_of(file.resident_bytes, file.size), file.read_path);
+      format_size(file.size), format_share(file.resident_bytes, file.size), file.read_path);
 }
 
 std::string heading() {
@@ -63,7 +63,7 @@ std::vector<FileActivity> ActivityMeter::take(const std::vector<nlohmann::json>&
     activities.push_back({.name = file_name(file, charset_),
                           .inode = inode,
                           .size = number_of(file, "size"),
-                          .resident_bytes = number_of(file, "resident_bytes"),
+                          .resident_bytes = known_number_of(file, "resident_bytes"),
                           .reads = now.reads,
                           .reads_per_second = rate_of(now.reads, before.reads, seconds),
                           .bytes_per_second = rate_of(now.bytes, before.bytes, seconds),

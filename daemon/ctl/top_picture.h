@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ struct FileActivity {
   std::string name;  // printable
   std::uint64_t inode = 0;
   std::uint64_t size = 0;
-  std::uint64_t resident_bytes = 0;
-  std::uint64_t reads = 0;  // since the daemon knows it
+  std::optional<std::uint64_t> resident_bytes;  // if the daemon can tell
+  std::uint64_t reads = 0;                      // since the daemon knows it
   double reads_per_second = 0;
   double bytes_per_second = 0;
   std::string read_path;

@@ -68,7 +68,7 @@ Json to_json(const FileActivity& file) {
   return {{"path", file.name},
           {"inode", file.inode},
           {"size", file.size},
-          {"resident_bytes", file.resident_bytes},
+          {"resident_bytes", file.resident_bytes ? Json(*file.resident_bytes) : Json()},
           {"reads", file.reads},
           {"reads_per_second", file.reads_per_second},
           {"bytes_per_second", file.bytes_per_second},

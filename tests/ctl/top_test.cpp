@@ -56,6 +56,14 @@ TEST_CASE("Reads that the kernel answers itself are shown as unknown, not as non
   CHECK_THAT(lines.at(2), ContainsSubstring("-           -         -"));
 }
 
+TEST_CASE("What the daemon can't tell of a file's residency is shown as unknown", "[ctl]") {
+  json unknown = file("a", 1, 100);
+  unknown["resident_bytes"] = nullptr;
+  ActivityMeter meter(Charset::kUtf8);
+  const auto lines = top_lines("/mnt", meter.take({unknown}, 0), fine_terminal(), 10);
+  CHECK_THAT(lines.at(2), ContainsSubstring("8.0 KiB          -  mapped"));
+}
+
 TEST_CASE("top makes one table where nobody looks on", "[ctl]") {
   FakeMount mount{.files = {{"files", file("a", 1, 100).dump() + "\n"}}};
   const auto ran = run_on(mount, {"top", "/mnt", "--interval=0.1"});
