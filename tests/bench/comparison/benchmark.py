@@ -17,7 +17,7 @@ from datetime import date
 from typing import NoReturn
 
 from . import command_line, machine, plot, subjects, table, workloads
-from .inputs import QUICK, Sizes
+from .inputs import MIB, QUICK, Sizes
 from .programs import Failed, run
 from .subjects import Subject
 from .summary import Result
@@ -98,7 +98,10 @@ def allow_descriptors() -> int:
 
 def compare(benchmark: Benchmark, options: argparse.Namespace, work: pathlib.Path,
             kernel_has_uring: bool) -> Result:
-    settings = Settings(QUICK if options.quick else Sizes(), options.runtime,
+    sizes = QUICK if options.quick else Sizes()
+    if options.file_size:
+        sizes = dataclasses.replace(sizes, file=options.file_size * MIB)
+    settings = Settings(sizes, options.runtime,
                         mount_bench(options), work)
     phases = workloads.chosen(benchmark.phases(settings), options.only)
     if not phases:

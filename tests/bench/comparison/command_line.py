@@ -15,6 +15,8 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, help="turns (5; 1 with --quick)")
     parser.add_argument("--runtime", type=float,
                         help=f"seconds for what goes on and on (1; {QUICK_SECONDS} with --quick)")
+    parser.add_argument("--file-size", type=int, metavar="MIB",
+                        help="size of the large file (512; 32 with --quick)")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN",
                         help="lines with such names, as 'find*'")
     parser.add_argument("--subjects", nargs="+", default=[], metavar="PATTERN",
