@@ -48,6 +48,7 @@
 #include "mmapdir/mapping_cache.h"
 #include "mount_table.h"
 #include "preflight.h"
+#include "read_ahead.h"
 #include "read_path_choice.h"
 #include "selinux.h"
 #include "service_notifier.h"
@@ -367,6 +368,7 @@ class Mount {
       return std::unexpected(choice.error());
     }
     fs_->set_read_path(choice->path);
+    read_ahead(choice->path);
     if (options_.cache.mode == CacheMode::kAuto) {
       make_root_known();
       start_watching();
@@ -375,6 +377,17 @@ class Mount {
     choice_ = *choice;
     mounted_ = std::chrono::steady_clock::now();
     return {};
+  }
+
+  void read_ahead(ReadPath path) const {
+    if (!options_.read_ahead_kib) {
+      return;
+    }
+    if (path == ReadPath::kPassthrough) {
+      spdlog::warn("--read-ahead does nothing in passthrough: the kernel reads as on the source");
+    } else if (const auto set = set_read_ahead(device_, *options_.read_ahead_kib); !set) {
+      spdlog::warn("--read-ahead, which takes root, isn't had: {}", set.error().message());
+    }
   }
 
   // Last: its thread looks at all others from now on, whether or not requests are served yet.

@@ -28,6 +28,7 @@ namespace po = boost::program_options;
 
 constexpr unsigned kMaxThreads = 256;
 constexpr unsigned kMaxMappings = 1U << 30U;
+constexpr unsigned kMaxReadAheadKib = 65536;
 constexpr unsigned kMaxSeconds = 1U << 30U;
 
 constexpr std::array<std::pair<std::string_view, std::optional<ReadPath>>, 4> kReadPaths = {{
@@ -44,10 +45,10 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
 }};
 
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 13> kDaemonOptions = {
-    "read-path",    "cache",     "attr-timeout", "entry-timeout",  "threads", "io-uring",
-    "max-mappings", "log-level", "control",      "metrics-listen", "hot-set", "hot-set-interval",
-    "advice"};
+constexpr std::array<std::string_view, 14> kDaemonOptions = {
+    "read-path",      "cache",        "attr-timeout",     "entry-timeout", "threads",
+    "io-uring",       "max-mappings", "read-ahead",       "log-level",     "control",
+    "metrics-listen", "hot-set",      "hot-set-interval", "advice"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -143,6 +144,8 @@ po::options_description visible_options() {
      "whether requests come over io_uring: off (default), auto (where the kernel allows it) or on")
     ("max-mappings", po::value<std::string>()->value_name("N"),
      "files mapped at once, at most (default: half of vm.max_map_count)")
+    ("read-ahead", po::value<std::string>()->value_name("KIB"),
+     "how far the kernel reads ahead on the mount: 4 to 65536 (default: the kernel's own, 128)")
     ("log-level", po::value<std::string>()->value_name("LEVEL"),
      "error, warn, info (default) or debug")
     ("control", po::value<std::string>()->value_name("NAME"),
@@ -323,6 +326,8 @@ Options to_options(const po::variables_map& values) {
   with("threads", [&](auto& v) { options.threads = number("threads", v, 1, kMaxThreads); });
   with("max-mappings",
        [&](auto& v) { options.max_mappings = number("max-mappings", v, 1, kMaxMappings); });
+  with("read-ahead",
+       [&](auto& v) { options.read_ahead_kib = number("read-ahead", v, 4, kMaxReadAheadKib); });
   const auto seconds = [](const char* name, const std::string& value) {
     return std::chrono::seconds(number(name, value, 0, kMaxSeconds));
   };
@@ -338,6 +343,11 @@ Options to_options(const po::variables_map& values) {
   if (options.read_path && *options.read_path != ReadPath::kMapped && options.max_mappings) {
     throw UsageException{
         "--max-mappings and a --read-path that maps nothing contradict each other"};
+  }
+  if (options.read_path == ReadPath::kPassthrough && options.read_ahead_kib) {
+    throw UsageException{
+        "--read-ahead and --read-path=passthrough contradict each other: there the kernel reads "
+        "ahead as on the source"};
   }
   return options;
 }

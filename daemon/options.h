@@ -36,6 +36,8 @@ struct Options {
   IoUringUse io_uring = IoUringUse::kOff;
   // Files mapped at once; nothing: half of vm.max_map_count.
   std::optional<unsigned> max_mappings;
+  // How far the kernel reads ahead on the mount, where it keeps pages of it; nothing: as it likes.
+  std::optional<unsigned> read_ahead_kib;
   // One of spdlog's names: error, warning, info, debug.
   std::string log_level = "info";
   // The control directory's name in the mount's root; nothing: there is none.

@@ -34,6 +34,7 @@ std::string config_document(const Options& options) {
       {"threads", options.threads},
       {"io-uring", name_of(options.io_uring)},
       {"max-mappings", or_null(options.max_mappings)},
+      {"read-ahead", or_null(options.read_ahead_kib)},
       {"log-level", options.log_level},
       {"control", options.control.value_or("off")},
       {"metrics-listen", options.metrics_listen ? options.metrics_listen->text() : "off"},

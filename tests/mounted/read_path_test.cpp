@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -44,6 +46,42 @@ TEST_CASE("For root, auto chooses passthrough and says so", "[read_path]") {
   const TemporaryDirectory source;
   const Mount mount(source.path());
   CHECK(mount.ready_line().contains("passthrough"));
+}
+
+// What sysfs says of how far the kernel reads ahead on the mount.
+std::string read_ahead_of(const Mount& mount) {
+  struct stat root{};
+  must(::stat(mount.root().c_str(), &root), "stat");
+  return read_file(fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb", ::major(root.st_dev),
+                               ::minor(root.st_dev)));
+}
+
+TEST_CASE("The kernel reads ahead as far as it is told", "[read_path]") {
+  require_root();
+  require_fuse();
+  const TemporaryDirectory source;
+  const std::string content = pattern(5'000'000, 1);
+  write_file(source / "file", content);
+  const Mount usual(source.path(), {.options = {"--read-path=mapped"}});
+  const Mount mount(source.path(), {.options = {"--read-path=mapped", "--read-ahead=1024"}});
+  CHECK(read_ahead_of(mount) == "1024\n");
+  CHECK(read_ahead_of(usual) != "1024\n");
+  CHECK(difference(read_file(mount / "file"), content).empty());
+}
+
+TEST_CASE("Read-ahead that can't be had is told, and there is a mount", "[read_path]") {
+  require_ordinary_user();
+  const TemporaryDirectory source;
+  write_file(source / "file", "bytes");
+  const Mount mount(source.path(), {.options = {"--read-ahead=1024"}, .user = ordinary_user()});
+  CHECK(mount.log().contains("--read-ahead, which takes root, isn't had: write '/sys/class/bdi/"));
+}
+
+TEST_CASE("Where passthrough leaves read-ahead to the source, that is told", "[read_path]") {
+  require_passthrough();
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = {"--read-ahead=1024"}});
+  CHECK(mount.log().contains("--read-ahead does nothing in passthrough"));
 }
 
 TEST_CASE("The read path that is asked for is the one that is announced", "[read_path]") {

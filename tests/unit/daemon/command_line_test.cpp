@@ -92,6 +92,9 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
   CHECK(parse({"--threads", "256"}).threads == 256);
   CHECK(parse({"--max-mappings=1"}).max_mappings == 1U);
   CHECK(parse({"--max-mappings=1073741824"}).max_mappings == 1073741824U);
+  CHECK_FALSE(parse({}).read_ahead_kib);
+  CHECK(parse({"--read-ahead=4"}).read_ahead_kib == 4U);
+  CHECK(parse({"-oread-ahead=65536"}).read_ahead_kib == 65536U);
   CHECK(parse({}).io_uring == IoUringUse::kOff);
   CHECK(parse({"--io-uring=auto"}).io_uring == IoUringUse::kAuto);
   CHECK(parse({"--io-uring=on"}).io_uring == IoUringUse::kOn);
@@ -202,6 +205,8 @@ TEST_CASE("A number out of its range is refused with the range", "[command-line]
   }
   check_says(refusal({"--max-mappings=0"}), {"--max-mappings=0", "from 1 to 1073741824"});
   check_says(refusal({"--max-mappings=1073741825"}), {"from 1 to 1073741824"});
+  check_says(refusal({"--read-ahead=3"}), {"--read-ahead=3", "from 4 to 65536"});
+  check_says(refusal({"--read-ahead=1M"}), {"--read-ahead=1M", "from 4 to 65536"});
 }
 
 TEST_CASE("An option without its value is refused by name", "[command-line]") {
@@ -247,6 +252,9 @@ TEST_CASE("Contradictions are refused", "[command-line]") {
   }
   CHECK(parse({"--max-mappings=5", "--read-path=mapped"}).max_mappings == 5U);
   CHECK(parse({"--max-mappings=5", "--read-path=auto"}).max_mappings == 5U);
+  check_says(refusal({"--read-ahead=512", "--read-path=passthrough"}),
+             {"--read-ahead", "--read-path=passthrough", "contradict"});
+  CHECK(parse({"--read-ahead=512", "--read-path=plain"}).read_ahead_kib == 512U);
 }
 
 TEST_CASE("Metrics are served where the command line says, and nowhere else", "[command-line]") {
