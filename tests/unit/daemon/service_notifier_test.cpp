@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "log.h"
 #include "support/files.h"
 #include "support/notify_socket.h"
 #include "support/process.h"
@@ -167,6 +168,7 @@ TEST_CASE("A newline in a path adds nothing to what the manager is told", "[serv
 }
 
 TEST_CASE("A manager that isn't there is no reason to fail", "[service]") {
+  log_to_stderr("error");  // as the daemon, before there is another thread
   for (const std::string& socket : {std::string("/nowhere/notify"), std::string(200, 'x')}) {
     ServiceNotifier notifier(ServiceManager{.socket = socket, .watchdog = 1ms});
     notifier.watch("", [] { return true; });
