@@ -173,6 +173,6 @@ if __name__ == "__main__":
         signal.signal(number, support.interrupt)
     signal.alarm(support.TIME_LIMIT)
     test, options = TESTS[ARGUMENTS.test]
-    mmapdirfs = os.environ.get("MMAPDIRFS") or ARGUMENTS.mmapdirfs
-    with scraping.served(mmapdirfs, ARGUMENTS.prefix, *options) as mounted:
+    ARGUMENTS.mmapdirfs = os.environ.get("MMAPDIRFS") or ARGUMENTS.mmapdirfs
+    with scraping.served(ARGUMENTS.mmapdirfs, ARGUMENTS.prefix, *options) as mounted:
         test(mounted)

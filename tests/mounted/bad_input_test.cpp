@@ -98,6 +98,15 @@ TEST_CASE("A command line that makes no sense is refused with status 2", "[bad_i
   }
 }
 
+TEST_CASE("A hot set within the mount, which would be there for the mount only, is refused",
+          "[bad_input]") {
+  require_fuse();
+  const Directories at;
+  for (const std::string& inside : {at.point + "/hot", at.point + "/none/../hot"}) {
+    check_refused({{"--hot-set=" + inside, at.source, at.point}, {inside, "outside"}, 1});
+  }
+}
+
 TEST_CASE("A source or mount point that isn't a directory is refused and named", "[bad_input]") {
   require_fuse();
   const Directories at;
