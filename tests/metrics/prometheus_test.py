@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A real Prometheus scrapes a real mount: every expression of the Grafana dashboard gives data, and
-every example alert is evaluated."""
+every example alert is evaluated. Which alerts come, and when, alerts.yml tells."""
 
 import argparse
 import contextlib
@@ -139,6 +139,7 @@ def main() -> None:
         signal.signal(number, support.interrupt)
     signal.alarm(support.TIME_LIMIT)
     scraping.promtool("check", "rules", RULES)
+    scraping.promtool("test", "rules", pathlib.Path(__file__).parent / "alerts.yml")
     scraping.promtool("check", "config", EXAMPLE)
     mmapdirfs = os.environ.get("MMAPDIRFS") or arguments.mmapdirfs
     with scraping.served(mmapdirfs, arguments.prefix) as place:
