@@ -2,8 +2,10 @@
 // What is in memory of the source: shown, brought there, kept there, and remembered.
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,19 +108,23 @@ TEST_CASE("What can't be warmed is told", "[control]") {
   CHECK(control(mount.root(), "warm --limit=-1 top").contains("--limit=-1"));
 }
 
-TEST_CASE("A reader that waits for a slow command is interrupted by a signal", "[control]") {
+TEST_CASE("A reader that waits for a slow command can be killed", "[control]") {
   const TemporaryDirectory source;
   write_tree(source.path());
+  drop_pages(source / "index/a.idx");
   const Mount mount(source.path());
   Process client = Process::call([&] {
     const ControlClient waiting(mount.root(), O_RDWR);
-    // The files would take days.
-    const UniqueFd file = open_fd(source / "index/a.idx", O_RDONLY);
-    ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
-    waiting.give("warm --rate=1 **");
+    waiting.give("warm --rate=1 **");  // would take days
+    write_file(source / "given", "");
     waiting.answers();
     return 0;
   });
+  const auto call = fmt::format("/proc/{}/syscall", client.pid());
+  const auto is_reading = fmt::format("{} ", SYS_read);
+  REQUIRE(eventually([&] {
+    return std::filesystem::exists(source / "given") && read_file(call).starts_with(is_reading);
+  }));
   client.signal(SIGKILL);
   CHECK(client.wait() == 128 + SIGKILL);
   CHECK(control(mount.root(), "version").ends_with(kDone));
