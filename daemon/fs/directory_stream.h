@@ -25,7 +25,8 @@ struct DirectoryEntry {
 // the buffer belong to whoever holds it.
 class DirectoryStream {
  public:
-  explicit DirectoryStream(UniqueFd fd) : fd_(std::move(fd)) {}
+  // `device` is the directory's, for whoever shows the inode numbers of its entries.
+  explicit DirectoryStream(UniqueFd fd, dev_t device = 0) : fd_(std::move(fd)), device_(device) {}
 
   std::unique_lock<std::mutex> turn() { return std::unique_lock(mutex_); }
 
@@ -34,6 +35,7 @@ class DirectoryStream {
   Result<const DirectoryEntry*> next(std::uint64_t cookie);
 
   int fd() const { return fd_.get(); }
+  dev_t device() const { return device_; }
 
  private:
   static constexpr std::size_t kBufferSize = 32768;  // what glibc's readdir reads at once
@@ -41,6 +43,7 @@ class DirectoryStream {
   Result<bool> fill(std::uint64_t cookie);
 
   const UniqueFd fd_;
+  const dev_t device_;
   std::mutex mutex_;
   // Guarded by mutex_, which turn() hands out.
   alignas(std::uint64_t) std::array<char, kBufferSize> buffer_{};

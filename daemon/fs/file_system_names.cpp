@@ -106,7 +106,12 @@ Result<HandleId> FileSystem::opendir(NodeId node) {
   if (!stream) {
     return std::unexpected(stream.error());
   }
-  return directories_.insert(std::make_shared<DirectoryStream>(std::move(*stream)));
+  const auto attributes = Source::attributes(stream->get());
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  return directories_.insert(
+      std::make_shared<DirectoryStream>(std::move(*stream), device_of(*attributes)));
 }
 
 Result<void> FileSystem::readdir(HandleId handle, std::uint64_t cookie, DirectorySink& sink) {
@@ -115,13 +120,8 @@ Result<void> FileSystem::readdir(HandleId handle, std::uint64_t cookie, Director
     return std::unexpected(stream.error());
   }
   const auto turn = (*stream)->turn();
-  const auto attributes = Source::attributes((*stream)->fd());
-  if (!attributes) {
-    return std::unexpected(attributes.error());
-  }
-  const dev_t device = device_of(*attributes);
   return list(**stream, cookie, [&](DirectoryEntry entry) {
-    entry.inode = numbers_.shown(device, entry.inode);
+    entry.inode = numbers_.shown((*stream)->device(), entry.inode);
     return sink.add(entry, nullptr);
   });
 }
@@ -133,14 +133,9 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
     return std::unexpected(stream.error());
   }
   const auto turn = (*stream)->turn();
-  const auto attributes = Source::attributes((*stream)->fd());
-  if (!attributes) {
-    return std::unexpected(attributes.error());
-  }
-  const dev_t device = device_of(*attributes);
   return list(**stream, cookie, [&](DirectoryEntry entry) {
     const auto add_name = [&] {
-      entry.inode = numbers_.shown(device, entry.inode);
+      entry.inode = numbers_.shown((*stream)->device(), entry.inode);
       return sink.add(entry, nullptr);
     };
     if (is_dot(entry.name) || !sink.wants_entry(entry)) {

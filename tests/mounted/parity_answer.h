@@ -7,12 +7,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "support/process.h"
 #include "support/unique_fd.h"
 
 namespace mmapdir::test {
@@ -63,6 +67,19 @@ inline std::string listing_answer(const std::filesystem::path& path) {
   const int error = errno;
   ::closedir(directory);
   return error == 0 ? "listed" : errno_name(error);
+}
+
+// What a child has put out that has tried `count` operations: a line for each.
+inline std::vector<std::string> lines_of(const Outcome& outcome, std::size_t count) {
+  INFO(outcome.error);
+  REQUIRE(outcome.status == 0);
+  std::vector<std::string> lines;
+  std::istringstream output(outcome.output);
+  for (std::string line; std::getline(output, line);) {
+    lines.push_back(line);
+  }
+  REQUIRE(lines.size() == count);
+  return lines;
 }
 
 // A path as it fits into the name of an operation.

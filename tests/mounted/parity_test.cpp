@@ -3,8 +3,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <cstdio>
-#include <sstream>
 
+#include "parity_answer.h"
 #include "parity_operations.h"
 #include "parity_tree.h"
 #include "support/files.h"
@@ -26,15 +26,7 @@ std::vector<std::string> answers(const std::vector<Operation>& operations,
         return 0;
       },
       {.user = user});
-  INFO(outcome.error);
-  REQUIRE(outcome.status == 0);
-  std::vector<std::string> lines;
-  std::istringstream output(outcome.output);
-  for (std::string line; std::getline(output, line);) {
-    lines.push_back(line);
-  }
-  REQUIRE(lines.size() == operations.size());
-  return lines;
+  return lines_of(outcome, operations.size());
 }
 
 bool fair(const Operation& operation, const std::string& here, const std::string& there) {

@@ -12,12 +12,12 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstdio>
 #include <map>
-#include <sstream>
 #include <string>
 #include <tuple>
 
 #include "change_operations.h"
 #include "change_tree.h"
+#include "parity_answer.h"
 #include "support/files.h"
 #include "support/kernel_mount.h"
 #include "support/mount.h"
@@ -77,15 +77,7 @@ std::vector<std::string> answers(const Changes& changes, const Path& root, const
         return 0;
       },
       {.user = user});
-  INFO(outcome.error);
-  REQUIRE(outcome.status == 0);
-  std::vector<std::string> lines;
-  std::istringstream output(outcome.output);
-  for (std::string line; std::getline(output, line);) {
-    lines.push_back(line);
-  }
-  REQUIRE(lines.size() == changes.size());
-  return lines;
+  return lines_of(outcome, changes.size());
 }
 
 struct Truth {
