@@ -79,16 +79,11 @@ std::expected<CommandWork, CommandError> prepare_warm(int root, const CommandWor
   };
 }
 
-std::expected<std::filesystem::path, CommandError> hot_set_file(
-    const CommandWords& words, const std::filesystem::path& mountpoint) {
+std::expected<std::filesystem::path, CommandError> hot_set_file(const CommandWords& words) {
   std::filesystem::path file = words.words.front();
   if (!file.is_absolute()) {
     return refuse(
         EINVAL, fmt::format("{} {}: the daemon needs an absolute path", words.verb, file.string()));
-  }
-  if (lies_within(file, mountpoint)) {
-    return refuse(EINVAL, fmt::format("{} {}: a hot set can't lie in the mount itself", words.verb,
-                                      file.string()));
   }
   return file;
 }
@@ -137,11 +132,18 @@ Command hot_set_command(std::string_view verb, int root, const std::filesystem::
           .most_words = 1,
           .prepare = [root, mountpoint](
                          const CommandWords& words) -> std::expected<CommandWork, CommandError> {
-            auto file = hot_set_file(words, mountpoint);
+            auto file = hot_set_file(words);
             if (!file) {
               return std::unexpected(file.error());
             }
-            return [root, file = std::move(*file)](const CommandContext& context) {
+            return [root, mountpoint, verb = words.verb, file = std::move(*file)](
+                       const CommandContext& context) -> std::expected<void, CommandError> {
+              // Looks the path up, in the mount itself perhaps: that is never done by a thread that
+              // serves a request, which may be the one that is to answer.
+              if (lies_within(file, mountpoint)) {
+                return refuse(EINVAL, fmt::format("{} {}: a hot set can't lie in the mount itself",
+                                                  verb, file.string()));
+              }
               return Action(root, file, context);
             };
           }};

@@ -182,6 +182,12 @@ TEST_CASE("A pinned file that is replaced is pinned anew, and a deleted one rele
   CHECK(eventually([&] { return control(mount.root(), "pins") == kDone; }, kPatience));
 }
 
+TEST_CASE("A daemon of one thread finds out that a hot set lies in its own mount", "[control]") {
+  const TemporaryDirectory source;
+  const Mount mount(source.path(), {.options = {"--threads=1"}});
+  CHECK(control(mount.root(), "hot-save " + (mount / "x").string()).contains("the mount itself"));
+}
+
 TEST_CASE("A hot set is saved and loaded by command", "[control]") {
   const TemporaryDirectory source;
   write_tree(source.path());
