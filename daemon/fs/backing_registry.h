@@ -29,12 +29,13 @@ class Backing {
   Backing() = default;
   Backing(BackingRegistry& registry, BackingId id) : registry_(&registry), id_(id) {}
   Backing(Backing&& other) noexcept
-      : registry_(other.registry_), id_(std::exchange(other.id_, kNoBacking)) {}
+      : registry_(std::exchange(other.registry_, nullptr)),
+        id_(std::exchange(other.id_, kNoBacking)) {}
   Backing& operator=(Backing&&) = delete;
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
   ~Backing() {
-    if (id_ != kNoBacking) {
+    if (registry_ != nullptr) {
       registry_->close(id_);
     }
   }
@@ -42,7 +43,7 @@ class Backing {
   BackingId id() const { return id_; }
 
  private:
-  BackingRegistry* registry_ = nullptr;
+  BackingRegistry* registry_ = nullptr;  // null: this owns no registration
   BackingId id_ = kNoBacking;
 };
 
