@@ -2,6 +2,7 @@
 #include "app.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -129,6 +130,11 @@ std::vector<std::string> session_options(const Options& options, const MountPlan
   if (plan.is_read_only && !options.has_mount_option("ro")) {
     result.emplace_back("ro");
   }
+  for (const auto& option : plan.taken_over) {
+    if (!options.has_mount_option(option)) {
+      result.push_back(option);
+    }
+  }
   return result;
 }
 
@@ -179,6 +185,10 @@ class Mount {
       spdlog::warn(
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
           "newer have them)");
+    }
+    if (!plan_.taken_over.empty()) {
+      spdlog::info("the source is mounted {0}, and so is the mount; -o exec, suid or dev allows it",
+                   fmt::join(plan_.taken_over, ","));
     }
     if (metrics_server_) {
       spdlog::info("metrics at {}", metrics_server_->url());
@@ -262,6 +272,7 @@ class Mount {
     config.owns_source = options_.cache.mode == CacheMode::kAlways;
     config.checks_versions = options_.cache.mode == CacheMode::kAuto;
     config.labels_are_unused = !machine_has_selinux();
+    config.keeps_noexec = !options_.has_mount_option("exec");
     config.advice = options_.advice_rules;
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     if (opens_without_message(options_, plan_)) {

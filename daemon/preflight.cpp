@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -157,6 +158,24 @@ std::expected<bool, StartError> is_mounted(const MountPlan& plan) {
   return true;
 }
 
+// `exec`, `suid` and `dev` allow what the source's mount forbids.
+std::vector<std::string> options_taken_over(unsigned long source_flags, const Options& options) {
+  struct Rule {
+    unsigned long flag;
+    const char* forbids;
+    const char* allows;
+  };
+  constexpr std::array<Rule, 3> kRules = {
+      {{ST_NOEXEC, "noexec", "exec"}, {ST_NOSUID, "nosuid", "suid"}, {ST_NODEV, "nodev", "dev"}}};
+  std::vector<std::string> taken;
+  for (const auto& [flag, forbids, allows] : kRules) {
+    if ((source_flags & flag) != 0 && !options.has_mount_option(allows)) {
+      taken.emplace_back(forbids);
+    }
+  }
+  return taken;
+}
+
 std::expected<MountPlan, StartError> check_directories(const Options& options) {
   MountPlan plan;
   auto source = canonical_directory("source", options.source);
@@ -180,8 +199,12 @@ std::expected<MountPlan, StartError> check_directories(const Options& options) {
   }
   plan.is_mounted = *mounted;
   struct statvfs info{};
-  plan.is_read_only = options.has_mount_option("ro") ||
-                      (::fstatvfs(plan.root.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  if (::fstatvfs(plan.root.get(), &info) != 0) {
+    return refuse("source '{}': ask for its mount's flags: {}", plan.source,
+                  std::generic_category().message(errno));
+  }
+  plan.is_read_only = options.has_mount_option("ro") || (info.f_flag & ST_RDONLY) != 0;
+  plan.taken_over = options_taken_over(info.f_flag, options);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <string>
+#include <vector>
 
 #include "fs/types.h"
 #include "options.h"
@@ -17,6 +18,9 @@ struct MountPlan {
   UniqueFd root;           // the source, open for reading before anything can cover it
   // Asked for, or because the source is: the kernel then answers EROFS by itself.
   bool is_read_only = false;
+  // What the source's own mount forbids and the options don't allow: noexec, nosuid, nodev, as
+  // mount options.
+  std::vector<std::string> taken_over{};
   // This very source is mounted there by us already.
   bool is_mounted = false;
 };

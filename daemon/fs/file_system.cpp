@@ -45,6 +45,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       checks_versions_(config.checks_versions),
       advice_(config.advice),
       labels_are_unused_(config.labels_are_unused),
+      keeps_noexec_(config.keeps_noexec),
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root)),

@@ -78,6 +78,9 @@ struct FileSystemConfig {
   // SELinux isn't on this machine: that a file has no label is answered as if the source couldn't
   // have labels. A program asks no further then (coreutils), rather than for each file.
   bool labels_are_unused = false;
+  // A file on a nested mount that forbids executing isn't opened to be executed (EACCES): the
+  // kernel knows the flags of the topmost mount only.
+  bool keeps_noexec = true;
   // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
   // up to the process's limit is for looking things up, so that closing goes on working.
   int descriptor_limit = std::numeric_limits<int>::max();
@@ -313,6 +316,7 @@ class FileSystem {
   const bool checks_versions_;
   const std::vector<AdviceRule> advice_;
   const bool labels_are_unused_;
+  const bool keeps_noexec_;
   mmapdir::MappingCache& cache_;
   BackingRegistry& backings_;
   SourceWatch* watch_ = nullptr;  // none: nothing is reported

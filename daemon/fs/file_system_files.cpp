@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,6 +41,15 @@ int write_flags(int flags) {
     return append | RWF_SYNC;
   }
   return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
+}
+
+// The kernel opens programs with a flag of its own (Linux, include/linux/fs.h: FMODE_EXEC), which
+// it passes on.
+constexpr int kToExecute = 0x20;
+
+bool is_noexec(int fd) {
+  struct statvfs info{};
+  return ::fstatvfs(fd, &info) == 0 && (info.f_flag & ST_NOEXEC) != 0;
 }
 
 bool has_no_name(int fd) {
@@ -123,6 +133,9 @@ bool FileSystem::is_known_by_lost_name(NodeId node, int fd, bool is_open, const 
 
 Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
   lost_names_.forget(caller.thread);
+  if (keeps_noexec_ && (flags & kToExecute) != 0 && is_noexec(fd->get())) {
+    return std::unexpected(Error::from_errno(EACCES, "execute a file where that is forbidden"));
+  }
   const auto inode = open_inodes_.open(node, [&] { return create_open_inode(fd, flags, caller); });
   // Who is the first to lock by way of a handle that only reads is seen to give back at its last
   // close, which the daemon hears of a moment later.

@@ -71,6 +71,12 @@ KernelMount KernelMount::bind_without_access_times(const std::filesystem::path& 
   return {nullptr, where, nullptr, MS_BIND | MS_REMOUNT | MS_NOATIME, nullptr};
 }
 
+KernelMount KernelMount::bind_with_flags(const std::filesystem::path& what,
+                                         const std::filesystem::path& where, unsigned long flags) {
+  must(::mount(what.c_str(), where.c_str(), nullptr, MS_BIND, nullptr), "bind " + where.string());
+  return {nullptr, where, nullptr, MS_BIND | MS_REMOUNT | flags, nullptr};
+}
+
 KernelMount KernelMount::tmpfs(const std::filesystem::path& where, const std::string& options) {
   return {"tmpfs", where, "tmpfs", 0, options.c_str()};
 }

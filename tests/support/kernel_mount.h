@@ -19,6 +19,9 @@ class KernelMount {
   // Where reading leaves no trace.
   static KernelMount bind_without_access_times(const std::filesystem::path& what,
                                                const std::filesystem::path& where);
+  // With flags of mount(2) like MS_NOEXEC.
+  static KernelMount bind_with_flags(const std::filesystem::path& what,
+                                     const std::filesystem::path& where, unsigned long flags);
   // Options as mount(8) takes them: size=, nr_inodes=.
   static KernelMount tmpfs(const std::filesystem::path& where, const std::string& options = {});
   static KernelMount overlay(const std::filesystem::path& where, const std::string& options);
