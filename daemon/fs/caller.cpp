@@ -101,18 +101,18 @@ bool reserves_by_user(int fd) {
 
 }  // namespace
 
-ActingAs::ActingAs(const Caller& caller, bool kills_privileges) {
+ActingAs::ActingAs(const Caller& caller, SetIdBits bits) {
   set_thread_umask(caller.umask);
   const bool is_root = caller.uid == 0 && caller.gid == 0;
-  if (::geteuid() != 0 || (is_root && !kills_privileges)) {
+  if (::geteuid() != 0 || (is_root && bits != SetIdBits::kGo)) {
     return;
   }
   switched_ = true;
   set_fsgid(caller.gid);
   set_fsuid(caller.uid);
   if (caller.uid != 0) {
-    set_effective_capabilities(kDropped);
-  } else if (kills_privileges) {
+    set_effective_capabilities(bits == SetIdBits::kStay ? kDropped & ~bit(CAP_FSETID) : kDropped);
+  } else if (bits == SetIdBits::kGo) {
     set_effective_capabilities(bit(CAP_FSETID));
   }
 }

@@ -15,6 +15,13 @@ struct Caller {
   pid_t thread = 0;  // 0 where the caller's processes aren't seen from here
 };
 
+// What becomes of the set-user-id and set-group-id bits of a file that is changed.
+enum class SetIdBits {
+  kGoByUser,  // root leaves them; whoever else changes the file takes them away
+  kGo,        // also root takes them away, who may lack CAP_FSETID
+  kStay,      // the change takes no bits away on a directory either
+};
+
 // Makes the calling thread act on the source as the caller does, for as long as it lives: what is
 // made belongs to the caller, its umask (or the directory's default ACL) holds, and set-user-id
 // bits go where the source would take them. What the caller may do has been checked by the kernel
@@ -29,9 +36,7 @@ struct Caller {
 // A resource type; one at a time in a thread.
 class ActingAs {
  public:
-  // `kills_privileges`: the caller may be root, and yet has no right to leave set-user-id and
-  // set-group-id bits on what it writes (CAP_FSETID).
-  explicit ActingAs(const Caller& caller, bool kills_privileges = false);
+  explicit ActingAs(const Caller& caller, SetIdBits bits = SetIdBits::kGoByUser);
   ActingAs(const ActingAs&) = delete;
   ActingAs& operator=(const ActingAs&) = delete;
   ~ActingAs();

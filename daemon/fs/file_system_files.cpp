@@ -52,6 +52,13 @@ bool is_noexec(int fd) {
   return ::fstatvfs(fd, &info) == 0 && (info.f_flag & ST_NOEXEC) != 0;
 }
 
+SetIdBits bits_after_write(WriteMode mode, bool has_caller) {
+  if (!has_caller) {
+    return SetIdBits::kStay;
+  }
+  return mode.kill_privileges ? SetIdBits::kGo : SetIdBits::kGoByUser;
+}
+
 bool has_no_name(int fd) {
   struct stat found{};
   return ::fstat(fd, &found) == 0 && found.st_nlink == 0;
@@ -262,7 +269,8 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
 
 // What is appended goes to the end of the source's file, wherever the kernel believes that to be.
 // In the caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and
-// without CAP_SYS_RESOURCE keeps within quotas.
+// without CAP_SYS_RESOURCE keeps within quotas. What was stored in a mapping takes no such bits away
+// on the source either, when it is written back.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
                                       std::span<const std::byte> bytes, WriteMode mode,
                                       const std::optional<Caller>& caller) {
@@ -275,8 +283,8 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   }
   const int fd = (*file)->fd->get();
   const Caller writer = caller.value_or((*file)->opener);
-  const InGroupsOf in_groups(writer, needs_groups(writer, fd));
-  const ActingAs acting(writer, mode.kill_privileges);
+  const InGroupsOf in_groups(writer, caller && needs_groups(writer, fd));
+  const ActingAs acting(writer, bits_after_write(mode, caller.has_value()));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const iovec left{.iov_base = const_cast<std::byte*>(bytes.data() + done),

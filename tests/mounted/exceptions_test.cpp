@@ -4,10 +4,13 @@
 // exception out, here and there.
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/xattr.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -61,6 +64,22 @@ long size_after_write(int fd, int flags) {
   return found.st_size;
 }
 
+void set_capability(int fd) {
+  vfs_cap_data capability{};
+  capability.magic_etc = VFS_CAP_REVISION_2;
+  capability.data[0].permitted = 1U << CAP_NET_RAW;
+  must(::fsetxattr(fd, XATTR_NAME_CAPS, &capability, sizeof capability, 0), "fsetxattr");
+}
+
+void store_in_mapping(int fd) {
+  constexpr std::size_t kPage = 4'096;
+  void* const mapped = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  must(mapped == MAP_FAILED ? -1 : 0, "mmap");
+  *static_cast<char*>(mapped) = 's';
+  must(::msync(mapped, kPage, MS_SYNC), "msync");
+  must(::munmap(mapped, kPage), "munmap");
+}
+
 const std::array exceptions{
     Exception{.name = "FALLOC_FL_COLLAPSE_RANGE: FUSE passes on three modes only",
               .where = Where::kEverywhere,
@@ -112,6 +131,17 @@ const std::array exceptions{
               .call = [](int fd) { return transfer(::preadv2, fd, 1, 0); },
               .on_directory = "EINVAL",
               .on_mount = "10"},
+    Exception{.name = "security.capability: what was stored in a mapping comes as a write",
+              .where = Where::kNotPassthrough,
+              .flags = O_RDWR,
+              .call =
+                  [](int fd) {
+                    set_capability(fd);
+                    store_in_mapping(fd);
+                    return ::fgetxattr(fd, XATTR_NAME_CAPS, nullptr, 0);
+                  },
+              .on_directory = "20",
+              .on_mount = "ENODATA"},
     Exception{.name = "FIEMAP: FUSE has no such request",
               .where = Where::kEverywhere,
               .flags = O_RDONLY,
