@@ -28,12 +28,15 @@ std::string size_of(const Json& object, const char* name) {
 // "label      text", so that all texts begin in one column.
 class Summary {
  public:
+  explicit Summary(Charset charset) : charset_(charset) {}
+
   void add(std::string_view label, const std::string& text) {
-    text_ += fmt::format("{:<14}{}\n", label, printable(text));
+    text_ += fmt::format("{:<14}{}\n", label, printable(text, charset_));
   }
   const std::string& text() const { return text_; }
 
  private:
+  const Charset charset_;
   std::string text_;
 };
 
@@ -147,7 +150,7 @@ Outcome<int> run_status(const Invocation& invocation, Context& context) {
     context.out << to_line(*status);
     return 0;
   }
-  Summary summary;
+  Summary summary(context.out_terminal.charset);
   add_mount(*status, summary);
   add_holdings(*status, summary);
   add_coherence(*status, summary);

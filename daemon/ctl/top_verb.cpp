@@ -91,8 +91,8 @@ Outcome<int> show_once(const Invocation& invocation, Context& context, Milliseco
     }
     return 0;
   }
-  for (const auto& line :
-       top_lines(printable(invocation.mountpoint), *files, context.out_terminal, files->size())) {
+  for (const auto& line : top_lines(printable(invocation.mountpoint, context.out_terminal.charset),
+                                    *files, context.out_terminal, files->size())) {
     context.out << line << '\n';
   }
   return 0;
@@ -113,8 +113,8 @@ Outcome<void> watch(const Invocation& invocation, Context& context, Milliseconds
     // It may have been resized since.
     const auto terminal = detect_terminal(STDOUT_FILENO);
     const auto room = terminal.rows > kTitleRows ? terminal.rows - kTitleRows : 1;
-    screen.draw(
-        top_lines(printable(invocation.mountpoint) + "  (q quits)", *files, terminal, room));
+    screen.draw(top_lines(printable(invocation.mountpoint, terminal.charset) + "  (q quits)",
+                          *files, terminal, room));
     switch (screen.wait(interval)) {
       case Screen::Event::kQuit:
         return {};

@@ -53,6 +53,16 @@ TEST_CASE("A table's columns are as wide as their widest cells", "[ctl]") {
         "longer  12345\n");
 }
 
+TEST_CASE("Wide and hidden letters leave a table's columns beneath one another", "[ctl]") {
+  std::setlocale(LC_CTYPE, "C.UTF-8");  // NOLINT(concurrency-mt-unsafe): for wide letters
+  CHECK(format_table({{.title = "NAME"}, {.title = "SIZE", .align = Align::kRight}},
+                     {{"日本", "1"}, {printable("a\nb\x1b"), "2"}, {"e\u0301", "3"}}) ==
+        "NAME      SIZE\n"
+        "日本         1\n"
+        "a\\nb\\x1b     2\n"
+        "e\u0301            3\n");
+}
+
 TEST_CASE("Words of any bytes reach the daemon as they are", "[ctl]") {
   const auto text = [](const CommandText& command) { return command.text().value_or("failed"); };
   CHECK(text(CommandText("warm").word("*.glass")) == "warm *.glass");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <clocale>
 
 #include "ctl/fake_mount.h"
 #include "ctl/top_picture.h"
@@ -47,6 +48,46 @@ TEST_CASE("The picture of top fits its terminal", "[ctl]") {
       CHECK(columns_of(line) <= columns);
     }
   }
+}
+
+// What a line holds before its name, which begins with a letter that no figure has.
+std::string figures_in(const std::string& line, const std::string& name_start) {
+  const auto at = line.find(name_start);
+  return at == std::string::npos ? "no name in: " + line : line.substr(0, at);
+}
+
+TEST_CASE("A name that is too long for top is cut, never the figures before it", "[ctl]") {
+  std::setlocale(LC_CTYPE, "C.UTF-8");  // NOLINT(concurrency-mt-unsafe): for wide letters
+  ActivityMeter meter(Charset::kUtf8);
+  const std::string long_name = "n" + std::string(250, 'x') + ".glass";
+  const std::string wide_name = "n日本語/" + std::string(90, 'y') + "索引";
+  const auto activities = meter.take({file("n.idx", 1, 9), file(long_name.c_str(), 2, 8),
+                                      file(wide_name.c_str(), 3, 7), file("n\n\x1b[2J", 4, 6)},
+                                     1);
+  for (const unsigned columns : {20U, 30U, 40U, 66U, 70U, 77U, 80U, 83U, 120U}) {
+    CAPTURE(columns);
+    const auto lines = top_lines("/mnt", activities, fine_terminal(columns), 10);
+    REQUIRE(lines.size() == 6);
+    const auto name_at = lines.at(1).find("FILE");
+    REQUIRE(name_at != std::string::npos);
+    for (std::size_t i = 2; i < lines.size(); ++i) {
+      INFO(lines.at(i));
+      CHECK(columns_of(lines.at(i)) <= columns);
+      CHECK(figures_in(lines.at(i), "n").size() == name_at);
+      CHECK_FALSE(figures_in(lines.at(i), "n").contains("…"));
+    }
+  }
+}
+
+TEST_CASE("Figures that are wider than usual keep their columns apart in top", "[ctl]") {
+  json huge = file("n", 1, 0);
+  huge["reads"] = 18'000'000'000'000'000'000U;
+  ActivityMeter meter(Charset::kUtf8);
+  const auto lines =
+      top_lines("/mnt", meter.take({huge, file("n", 2, 1)}, 1), fine_terminal(120), 10);
+  const auto name_at = lines.at(1).find("FILE");
+  CHECK(lines.at(2).find('n') == name_at);
+  CHECK(lines.at(3).find('n') == name_at);
 }
 
 TEST_CASE("Reads that the kernel answers itself are shown as unknown, not as none", "[ctl]") {
