@@ -292,6 +292,7 @@ class FileSystem {
   void find_again(const std::string& path, FileFigures& figures) const;
   Result<SharedFd> flock_description(OpenFile& file);
   Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);
+  int errno_of_missing(std::string_view name, int errnum) const;
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
                                   const Caller& caller);

@@ -16,6 +16,8 @@
 namespace mmapdirfs {
 namespace {
 
+bool is_acl_name(std::string_view name) { return name.starts_with("system.posix_acl_"); }
+
 Result<std::size_t> list_names(const ProcPath& file, std::span<char> names) {
   const ssize_t n = ::listxattr(file.c_str(), names.data(), names.size());
   if (n < 0) {
@@ -153,12 +155,22 @@ Result<std::size_t> FileSystem::getxattr(NodeId node, const char* name, std::spa
   }
   const ssize_t n = ::getxattr(ProcPath((*fd)->get()).c_str(), name, value.data(), value.size());
   if (n < 0) {
-    const bool is_unused_label =
-        labels_are_unused_ && errno == ENODATA && std::string_view(name) == "security.selinux";
     return std::unexpected(
-        Error::from_errno(is_unused_label ? EOPNOTSUPP : errno, "get the attribute", name));
+        Error::from_errno(errno_of_missing(name, errno), "get the attribute", name));
   }
   return static_cast<std::size_t>(n);
+}
+
+// A kernel that checks permissions asks for a file's ACL before it lets anybody in whom the mode
+// alone doesn't settle, and takes any answer but ENODATA for the outcome (__fuse_get_acl,
+// fs/fuse/acl.c, Linux 6.18). A file system without ACLs has none on any file.
+int FileSystem::errno_of_missing(std::string_view name, int errnum) const {
+  if (kernel_checks_permissions_ && errnum == EOPNOTSUPP && is_acl_name(name)) {
+    return ENODATA;
+  }
+  const bool is_unused_label =
+      labels_are_unused_ && errnum == ENODATA && name == "security.selinux";
+  return is_unused_label ? EOPNOTSUPP : errnum;
 }
 
 Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names, XattrNames which) {
@@ -178,7 +190,7 @@ Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  const bool is_acl = std::string_view(name).starts_with("system.posix_acl_");
+  const bool is_acl = is_acl_name(name);
   const InGroupsOf in_groups(caller, is_acl && needs_groups(caller, (*fd)->get()));
   std::optional<ActingAs> acting;
   if (is_acl) {

@@ -40,7 +40,8 @@ class DiskImage {
 // Runs a program that has to succeed for the test to mean anything.
 void must_run(const std::vector<std::string>& command);
 
-// As requirements.h has them: root, loop devices, mkfs.TYPE and that file system in the kernel.
+// As requirements.h has them: root, loop devices, mkfs.TYPE
+// (mksquashfs for squashfs) and that file system in the kernel.
 void require_disk_images(const std::string& type);
 
 }  // namespace mmapdir::test

@@ -81,6 +81,10 @@ KernelMount KernelMount::tmpfs(const std::filesystem::path& where, const std::st
   return {"tmpfs", where, "tmpfs", 0, options.c_str()};
 }
 
+KernelMount KernelMount::ramfs(const std::filesystem::path& where) {
+  return {"ramfs", where, "ramfs", 0, nullptr};
+}
+
 KernelMount KernelMount::overlay(const std::filesystem::path& where, const std::string& options) {
   return {"overlay", where, "overlay", 0, options.c_str()};
 }

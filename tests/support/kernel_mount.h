@@ -24,6 +24,7 @@ class KernelMount {
                                      const std::filesystem::path& where, unsigned long flags);
   // Options as mount(8) takes them: size=, nr_inodes=.
   static KernelMount tmpfs(const std::filesystem::path& where, const std::string& options = {});
+  static KernelMount ramfs(const std::filesystem::path& where);
   static KernelMount overlay(const std::filesystem::path& where, const std::string& options);
 
   KernelMount(const KernelMount&) = delete;

@@ -138,7 +138,8 @@ void require_disk_images(const std::string& type) {
   require(::geteuid() == 0, "mounting an image needs root");
   struct stat found{};
   require(::stat("/dev/loop-control", &found) == 0, "this machine has no loop devices");
-  require(has_program("mkfs." + type), "mkfs." + type + " isn't there");
+  const std::string maker = type == "squashfs" ? "mksquashfs" : "mkfs." + type;
+  require(has_program(maker), maker + " isn't there");
   // A module that isn't loaded yet isn't listed.
   require(kernel_has_file_system(type) ||
               (has_program("modprobe") && run({"modprobe", "-q", type}).status == 0),
