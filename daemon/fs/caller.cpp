@@ -46,9 +46,31 @@ std::vector<gid_t> own_groups() {
   return groups;
 }
 
-// Of a thread that waits for our answer, so they can't change. None where they can't be read.
+// Whether a thread has the number in /proc by which we know it. A process's NSpid has one number
+// for each pid namespace from that of /proc down to its own.
+bool proc_shows_own_numbers() {
+  std::ifstream status("/proc/self/status");
+  constexpr std::string_view kLabel = "NSpid:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kLabel)) {
+      std::istringstream numbers(line.substr(kLabel.size()));
+      pid_t number = 0;
+      pid_t more = 0;
+      return (numbers >> number) && number == ::getpid() && !(numbers >> more);
+    }
+  }
+  return false;
+}
+
+// Of a thread that waits for our answer, so they can't change. None where they can't be read: of a
+// thread outside of our pid namespace, or where /proc is another one's, whose threads of the same
+// numbers are others.
 std::vector<gid_t> groups_of(pid_t thread) {
   std::vector<gid_t> groups;
+  static const bool shows_threads = proc_shows_own_numbers();
+  if (thread == 0 || !shows_threads) {
+    return groups;
+  }
   std::ifstream status("/proc/" + std::to_string(thread) + "/status");
   constexpr std::string_view kLabel = "Groups:";
   for (std::string line; std::getline(status, line);) {

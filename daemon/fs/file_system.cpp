@@ -95,6 +95,13 @@ Result<SharedFd> FileSystem::reach_for_name(NodeId parent, const char* name) {
   return reach(parent);
 }
 
+// What is known of a name that was just found.
+void FileSystem::complete(Entry& entry) {
+  watch(entry);
+  show(entry.attributes);
+  entry.keeps_name = lost_names_.keeps_names();
+}
+
 void FileSystem::show(Attributes& attributes) {
   attributes.stx_ino = numbers_.shown(device_of(attributes), attributes.stx_ino);
 }

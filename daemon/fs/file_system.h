@@ -286,6 +286,7 @@ class FileSystem {
   template <class Make>
   Result<Entry> make_entry(NodeId parent, const char* name, mode_t mode, const Caller& caller,
                            Make make);
+  void complete(Entry& entry);
   void show(Attributes& attributes);
   void visit_mapped_files(const std::unordered_set<SourceIdentity>& but,
                           const std::function<void(const FileFigures&)>& visit);
@@ -298,6 +299,7 @@ class FileSystem {
                                   const Caller& caller);
   Result<SharedFd> reach_to_open(NodeId node, const Caller& caller);
   bool is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller);
+  void tell_lost_name(NodeId node, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   mmapdir::Advice advice_of(int fd) const;

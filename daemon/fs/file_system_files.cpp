@@ -113,7 +113,7 @@ Result<SharedFd> FileSystem::reach_to_open(NodeId node, const Caller& caller) {
   }
   auto fd = reach(node);
   if (!fd && fd.error().errnum() == ESTALE) {
-    lost_names_.tell(caller.thread, node, inodes_.now());
+    tell_lost_name(node, caller);
   }
   return fd;
 }
@@ -134,8 +134,12 @@ bool FileSystem::is_known_by_lost_name(NodeId node, int fd, bool is_open, const 
   if (way == LostNames::Way::kByName || (way == LostNames::Way::kByLink && is_open)) {
     return false;
   }
-  lost_names_.tell(caller.thread, node, inodes_.now());
+  tell_lost_name(node, caller);
   return true;
+}
+
+void FileSystem::tell_lost_name(NodeId node, const Caller& caller) {
+  lost_names_.tell(caller.thread, node, inodes_.parent_of(node), [&] { return inodes_.now(); });
 }
 
 Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, const Caller& caller) {
@@ -239,8 +243,7 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
   if (!entry) {
     return std::unexpected(entry.error());
   }
-  watch(*entry);
-  show(entry->attributes);
+  complete(*entry);
   const auto file = add_file(entry->node, fd, flags, caller);
   if (!file) {
     inodes_.forget(entry->node, 1);

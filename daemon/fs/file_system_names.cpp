@@ -39,6 +39,7 @@ Result<Entry> FileSystem::lookup(NodeId parent, const char* name, pid_t thread) 
   if (!directory) {
     return std::unexpected(directory.error());
   }
+  lost_names_.note_lookup(thread, parent);
   const bool holds = lost_names_.holds();
   if (!holds) {
     lost_names_.let_go_of_all();
@@ -60,8 +61,7 @@ Result<Entry> FileSystem::entry_held(NodeId directory, int directory_fd, const c
   const auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
   auto entry = inodes_.adopt(directory, fd->get(), name);
   if (entry) {
-    watch(*entry);
-    show(entry->attributes);
+    complete(*entry);
     lost_names_.hold(entry->node, fd);
   }
   return entry;
@@ -158,8 +158,7 @@ Result<void> FileSystem::readdirplus(NodeId node, HandleId handle, std::uint64_t
 Result<Entry> FileSystem::entry_of(NodeId directory, int directory_fd, const char* name) {
   auto entry = inodes_.lookup(directory, directory_fd, name);
   if (entry) {
-    watch(*entry);
-    show(entry->attributes);
+    complete(*entry);
   }
   return entry;
 }

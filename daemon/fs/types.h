@@ -56,6 +56,7 @@ struct Entry {
   Attributes attributes;
   bool is_watched = false;      // changes of the file are reported (see fs/source_watch.h)
   bool parent_watched = false;  // changes of the directory in which it was found are
+  bool keeps_name = true;       // the kernel may find the name again without asking
 };
 
 // Whether programs may change the source through the mount.

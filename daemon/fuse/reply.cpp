@@ -58,7 +58,7 @@ fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
   param.ino = static_cast<fuse_ino_t>(entry.node);
   param.attr = to_stat(entry.attributes);
   param.attr_timeout = attribute_timeout(entry.attributes, policy, entry.is_watched);
-  param.entry_timeout = seconds(policy.times(entry.parent_watched).names);
+  param.entry_timeout = entry.keeps_name ? seconds(policy.times(entry.parent_watched).names) : 0;
   return param;
 }
 

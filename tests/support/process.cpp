@@ -52,7 +52,8 @@ void set_up_child(const ProcessSetup& setup, pid_t caller) {
   // After the change of user, which clears it; and the caller may have died before it.
   if (setup.end_with_caller) {
     must(::prctl(PR_SET_PDEATHSIG, SIGTERM), "prctl");
-    if (::getppid() != caller) {
+    // A parent outside of the child's own pid namespace is 0.
+    if (::getppid() != caller && ::getppid() != 0) {
       ::_exit(kStatusOfException);
     }
   }
