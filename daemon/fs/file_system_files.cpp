@@ -265,6 +265,7 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
     const auto kept = files_.find(handle, [&](OpenFile& found) { found.mapping.swap(mapping); });
   }
   if (view) {
+    view->is_passed_through = (*file)->inode->path() == ReadPath::kPassthrough;
     (*file)->inode->note_read(view->bytes.size());
   }
   return view;

@@ -103,6 +103,7 @@ struct WriteMode {
 struct ReadView {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  bool is_passed_through = false;  // the file is in passthrough, where the kernel has no own pages
 };
 
 }  // namespace mmapdirfs

@@ -19,6 +19,19 @@ bool want(fuse_conn_info& connection, std::uint64_t capability) {
   return fuse_set_feature_flag(&connection, capability);
 }
 
+// The kernel's own file for passthrough keeps the flags of the open for ever, while the program may
+// take these back by fcntl. Such a handle belongs to passthrough as the others of its inode do, and
+// is mapped there, but what it reads and writes comes here, with its present flags. (A flag that is
+// only set later by fcntl is heeded: FOPEN_DIRECT_IO goes before FOPEN_PASSTHROUGH, and each
+// passed-through write says whether to append; fs/fuse/file.c, Linux 6.18.)
+bool has_flags_to_follow(int flags) { return (flags & (O_APPEND | O_DIRECT)) != 0; }
+
+// sendfile and splice take what they read of such a handle from pages of the mount's own file,
+// which passed-through writes of others don't reach; nor can these pages be forgotten in time.
+// EINVAL makes programs read instead. Their own reads name the owner of their locks
+// (fuse_send_read, Linux 6.18), those that fill pages name nobody.
+bool fills_a_page(const fuse_file_info& info) { return info.lock_owner == 0; }
+
 }  // namespace
 
 void Adapter::init(fuse_conn_info& connection) {
@@ -127,6 +140,7 @@ void Adapter::describe(const OpenedFile& opened, fuse_file_info& info) const {
   info.noflush = negotiation_.access == Access::kReadOnly || !opened.needs_flush ? 1 : 0;
   if (opened.path == ReadPath::kPassthrough) {
     info.backing_id = static_cast<std::int32_t>(opened.backing);
+    info.direct_io = has_flags_to_follow(info.flags) ? 1 : 0;
   } else if (policy_.keeps_pages() && !goes_past_the_cache(opened, info.flags)) {
     info.keep_cache = opened.keep_pages || policy_.owns_source() ? 1 : 0;
   } else {
@@ -199,6 +213,9 @@ void Adapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offs
       fs_.read(file->id, static_cast<std::uint64_t>(offset), size, scratch<std::byte>());
   if (!view) {
     return reply_error(req, view.error());
+  }
+  if (view->is_passed_through && fills_a_page(*info)) {
+    return reply_error(req, Error::from_errno(EINVAL, "fill pages of a file in passthrough"));
   }
   // The kernel copies straight from the mapping. Bytes that a truncation took away make the write
   // to /dev/fuse fail with EFAULT and the reader's request end with EIO; libfuse has let go of the

@@ -11,6 +11,7 @@
 #include <linux/xattr.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -36,7 +37,7 @@ using Path = std::filesystem::path;
 constexpr int kNoAppend = 0x20;   // RWF_NOAPPEND, Linux 6.9
 constexpr int kDontCache = 0x80;  // RWF_DONTCACHE, Linux 6.14
 
-enum class Where { kEverywhere, kPassthrough, kNotPassthrough };
+enum class Where { kEverywhere, kPassthrough };
 
 struct Exception {
   const char* name;
@@ -115,18 +116,19 @@ const std::array exceptions{
               .call = [](int fd) { return size_after_write(fd, kNoAppend); },
               .on_directory = "12288",
               .on_mount = "12298"},
-    Exception{.name = "O_APPEND taken back: passthrough goes by the flags of the open",
+    Exception{.name = "sendfile out of what appends: no pages of its own in passthrough",
               .where = Where::kPassthrough,
               .flags = O_RDWR | O_APPEND,
               .call =
                   [](int fd) {
-                    must(::fcntl(fd, F_SETFL, 0), "fcntl");
-                    return size_after_write(fd, 0);
+                    const UniqueFd null = open_fd("/dev/null", O_WRONLY);
+                    off_t offset = 0;
+                    return ::sendfile(null.get(), fd, &offset, 10);
                   },
-              .on_directory = "12288",
-              .on_mount = "12298"},
-    Exception{.name = "O_DIRECT at any address: the daemon answers from its mapping",
-              .where = Where::kNotPassthrough,
+              .on_directory = "10",
+              .on_mount = "EINVAL"},
+    Exception{.name = "O_DIRECT at any address: the daemon reads by its own means",
+              .where = Where::kEverywhere,
               .flags = O_RDONLY | O_DIRECT,
               .call = [](int fd) { return transfer(::preadv2, fd, 1, 0); },
               .on_directory = "EINVAL",
@@ -179,8 +181,7 @@ const std::array exceptions{
 };
 
 bool applies(const Exception& exception, bool passthrough) {
-  return exception.where == Where::kEverywhere ||
-         (exception.where == Where::kPassthrough) == passthrough;
+  return exception.where == Where::kEverywhere || passthrough;
 }
 
 std::string answer_of(const Exception& exception, const Path& directory) {
