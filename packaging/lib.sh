@@ -45,11 +45,15 @@ open_fuse_device() {
   fi
 }
 
-# stage_source DIRECTORY: copies what the packages are built from, and nothing else, with modes that no umask touched.
+# stage_source DIRECTORY [NAME...]: copies what the packages are built from, and what is named besides, with modes that
+# no umask touched.
 stage_source() {
-  mkdir -p "$1"
-  tar -C "$project" -c core daemon packaging CMakeLists.txt LICENSE README.md CHANGELOG.md | tar -C "$1" -x
-  chmod -R u=rwX,go=rX "$1"
+  local directory=$1
+  shift
+  mkdir -p "$directory"
+  tar -C "$project" -c core daemon packaging CMakeLists.txt LICENSE README.md CHANGELOG.md "$@" |
+    tar -C "$directory" -x --no-same-owner
+  chmod -R u=rwX,go=rX "$directory"
 }
 
 # Where Debian's libfuse is too old, packages are built with the one that install-deps has built. Its place is told to
