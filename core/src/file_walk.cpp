@@ -32,7 +32,7 @@ bool is_out_of_reach(const Error& error) {
 
 mode_t type_of(int directory, const dirent& entry) {
   if (entry.d_type != DT_UNKNOWN) {
-    return DTTOIF(entry.d_type);
+    return static_cast<mode_t>(DTTOIF(entry.d_type));
   }
   struct stat status{};
   const int result = ::fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW);
