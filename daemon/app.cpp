@@ -54,6 +54,7 @@
 #include "selinux.h"
 #include "service_notifier.h"
 #include "version.h"
+#include "watch/expire_names.h"
 #include "watch/watcher.h"
 
 namespace mmapdirfs {
@@ -344,7 +345,7 @@ class Mount {
                             [this](NodeId node, Invalidator::Done done) {
                               invalidator_.forget_pages(node, std::move(done));
                             },
-                        .forget_all_names = [this] { return invalidator_.forget_all_names(); }});
+                        .expire_all_names = [this] { expire_all_names(*fs_, invalidator_); }});
     add_map_command(commands_, plan_.root.get());
     add_page_commands(commands_, plan_.root.get(), plan_.mountpoint);
     pins_.emplace(plan_.root.get(), cache_,
@@ -436,12 +437,6 @@ class Mount {
 
   // Without it everything works as well, but for what the kernel keeps.
   void start_watching() {
-    if (!invalidator_.forget_all_names()) {
-      adapter_->let_names_age();
-      spdlog::info(
-          "names are kept for a second: a kernel (Linux 6.16) or libfuse (3.18) that can "
-          "forget them all at once isn't there");
-    }
     watcher_ = std::make_unique<Watcher>(*fs_, invalidator_);
     if (const auto started = watcher_->start(); !started) {
       spdlog::warn(

@@ -83,9 +83,6 @@ class CachePolicy {
     return watches() && changed >= now - 1 && changed <= now + 1;
   }
 
-  // For a kernel that can't forget all names at once, which it must when reports were lost.
-  constexpr void let_names_age() { watched_.names = aging_.names; }
-
  private:
   static constexpr Times times_of(const CacheOptions& options, bool is_watched) {
     const Time kept = default_time(options.mode, is_watched);

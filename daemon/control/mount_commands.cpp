@@ -95,7 +95,7 @@ void add_mount_commands(CommandTable& table, const Versions& versions, mmapdir::
                  const auto before = cache.counters();
                  cache.clear();
                  const auto after = cache.counters();
-                 kernel.forget_all_names();
+                 kernel.expire_all_names();
                  const std::size_t inodes = forget_pages(fs.known_nodes(), kernel, context.stop);
                  if (context.stop.stop_requested()) {
                    return refuse(ECANCELED, "clear-cache was cancelled");

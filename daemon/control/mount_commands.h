@@ -15,7 +15,8 @@ struct KernelForgetting {
   // The node's attributes and pages; `done` is called by a thread that forgets nothing else
   // meanwhile. Returns at once.
   std::function<void(NodeId node, std::function<void()> done)> forget_pages;
-  std::function<bool()> forget_all_names;
+  // Has every name asked for again.
+  std::function<void()> expire_all_names;
 };
 
 // `version`, `log-level` and `clear-cache`. Borrows the cache and the file system.

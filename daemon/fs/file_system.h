@@ -158,8 +158,23 @@ class FileSystem {
   void note_byte_change(NodeId file) { recent_changes_.note(file); }
   // See SourceWatch; at once where nothing is watched.
   void catch_up(std::function<void()> done);
-  // Reports were lost: which files are where isn't known any more.
+  // Reports were lost: which files are where, or are still there, isn't known any more.
   void distrust_files();
+  // The file may be gone: what is kept of it while nobody has it open would keep its blocks.
+  void let_go_of_unused(NodeId file);
+  // The names by which the nodes were found last.
+  std::vector<KnownName> known_names(std::span<const NodeId> nodes) const {
+    return inodes_.names_of(nodes);
+  }
+  bool is_known_as(NodeId node, NodeId directory, std::string_view name) const {
+    return inodes_.is_known_as(node, directory, name);
+  }
+  // Those of which the kernel may know that a name isn't there.
+  std::vector<NodeId> directories_with_absences() const;
+  // The names that are in a directory of the source now; those that could be read.
+  std::vector<std::string> names_in(NodeId directory);
+  // Whether there is such a name now; true where that can't be told.
+  bool has_name(NodeId directory, const std::string& name);
 
   // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
   // `thread` is the caller's.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "fs/file_system.h"
@@ -93,7 +95,49 @@ void FileSystem::catch_up(std::function<void()> done) {
   watch_->catch_up(std::move(done));
 }
 
+void FileSystem::let_go_of_unused(NodeId file) {
+  kept_inodes_.drop(file);
+  lost_names_.let_go_of(file);
+  if (const auto identity = inodes_.identity_of(file)) {
+    cache_.forget(identity->device, identity->inode);
+  }
+}
+
+std::vector<NodeId> FileSystem::directories_with_absences() const {
+  auto directories = inodes_.directories();
+  if (!owns_source_) {
+    std::erase_if(directories, [&](NodeId node) { return !inodes_.is_watched(node); });
+  }
+  return directories;
+}
+
+std::vector<std::string> FileSystem::names_in(NodeId directory) {
+  std::vector<std::string> names;
+  const auto fd = reach(directory);
+  auto opened =
+      fd ? source_.reopen((*fd)->get(), O_RDONLY | O_DIRECTORY) : std::unexpected(fd.error());
+  if (!opened) {
+    return names;
+  }
+  DirectoryStream stream(std::move(*opened));
+  std::uint64_t cookie = 0;
+  for (auto entry = stream.next(cookie); entry && *entry != nullptr; entry = stream.next(cookie)) {
+    cookie = (*entry)->next;
+    names.emplace_back((*entry)->name);
+  }
+  return names;
+}
+
+bool FileSystem::has_name(NodeId directory, const std::string& name) {
+  const auto fd = reach(directory);
+  struct stat found{};
+  return !fd || ::fstatat((*fd)->get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 ||
+         errno != ENOENT;
+}
+
 void FileSystem::distrust_files() {
+  kept_inodes_.drop_all();
+  cache_.clear();
   const auto nodes = inodes_.nodes();
   auto watched = watched_.lock();
   for (const NodeId node : nodes) {

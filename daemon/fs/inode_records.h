@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "fs/page_allocator.h"
@@ -18,12 +19,15 @@ struct InodeRecord {
   NodeId node{};
   SourceIdentity identity{};
   Locator locator{};
-  NodeId parent{};  // for a locator by name
+  NodeId parent{};  // where it was found last
+  // As what it was found last; empty where the locator has it, or it has none.
+  std::string name{};
   std::int64_t birth = 0;
   std::uint64_t lookups = 0;
   std::uint64_t version = 0;
   std::uint64_t named_at = 0;
   bool is_watched = false;
+  bool is_directory = false;
 };
 
 // The records by node, by identity and by file handle. They lie without gaps in chunks of memory

@@ -34,12 +34,13 @@ InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t
       descriptor_limit_(descriptor_limit),
       state_(std::max<std::size_t>(descriptors, 1)) {
   state_.lock()->inodes.insert({.node = kRootNode,
-                                .identity = identity_of(root),
+                                .identity = mmapdirfs::identity_of(root),
                                 .locator = source_.locate(source_.root()->get(), ""),
                                 .parent = kRootNode,
                                 .birth = birth_of(root),
                                 .lookups = 1,
-                                .named_at = 1});
+                                .named_at = 1,
+                                .is_directory = true});
 }
 
 Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name) {
@@ -61,35 +62,22 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  // Found by its name, which may have been taken away since then.
-  const bool is_named = *name != '\0';
-  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), is_named);
+  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), name);
 }
 
 void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
-  if (goes_by_handle(parent)) {
-    return;  // so does what is in it, whatever it is called
-  }
   const auto fd = source_.open_child(parent_fd, name);
   const auto attributes = fd ? Source::attributes(fd->get()) : std::unexpected(fd.error());
   if (!attributes) {
     return;  // gone again
   }
   Locator locator = source_.locate(fd->get(), name);
-  if (locator.is_handle) {
-    return;  // found without its name
-  }
   auto state = state_.lock();
-  InodeRecord* known = state->inodes.find(identity_of(*attributes));
-  if (known != nullptr && known->node != kRootNode && known->birth == birth_of(*attributes)) {
-    rename(*state, *known, parent, std::move(locator));
+  InodeRecord* known = state->inodes.find(mmapdirfs::identity_of(*attributes));
+  if (known != nullptr && known->node != kRootNode &&
+      is_same_file(*known, locator, birth_of(*attributes))) {
+    note_found(*state, *known, parent, name, std::move(locator));
   }
-}
-
-bool InodeTable::goes_by_handle(NodeId node) const {
-  auto state = state_.lock();
-  const InodeRecord* known = state->inodes.find(node);
-  return known != nullptr && known->locator.is_handle;
 }
 
 // A handle carries the inode's generation. Where files go by name the birth time tells a recycled
@@ -103,19 +91,20 @@ bool InodeTable::is_same_file(const InodeRecord& known, const Locator& locator,
 }
 
 Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd,
-                         bool is_named) {
+                         const char* name) {
   Entry entry{.node = kNoNode, .attributes = attributes};
-  const SourceIdentity identity = identity_of(attributes);
+  const SourceIdentity identity = mmapdirfs::identity_of(attributes);
   const std::int64_t birth = birth_of(attributes);
   std::optional<SharedFd> evicted;  // closed after the lock is dropped
   auto state = state_.lock();
-  const std::uint64_t named_at = is_named ? ++state->clock : 0;
+  // Found by its name, which may have been taken away since then.
+  const std::uint64_t named_at = *name != '\0' ? ++state->clock : 0;
   const InodeRecord* directory = state->inodes.find(parent);
   entry.parent_watched = directory != nullptr && directory->is_watched;
   InodeRecord* known = state->inodes.find(identity);
   if (known != nullptr && (known->node == kRootNode || is_same_file(*known, locator, birth))) {
-    if (!locator.is_handle && known->node != kRootNode) {
-      rename(*state, *known, parent, std::move(locator));
+    if (known->node != kRootNode) {
+      note_found(*state, *known, parent, name, std::move(locator));
     }
     ++known->lookups;
     known->named_at = std::max(known->named_at, named_at);
@@ -124,13 +113,16 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
   } else {
     // Where the number was recycled, the old inode lives on under its node until it is forgotten.
     entry.node = NodeId{++state->last_node};
+    const bool is_handle = locator.is_handle;
     state->inodes.insert({.node = entry.node,
                           .identity = identity,
                           .locator = std::move(locator),
                           .parent = parent,
+                          .name = is_handle ? name : "",
                           .birth = birth,
                           .lookups = 1,
-                          .named_at = named_at});
+                          .named_at = named_at,
+                          .is_directory = S_ISDIR(attributes.stx_mode)});
     state->most = std::max(state->most, state->inodes.size());
   }
   evicted = remember_descriptor(*state, entry.node, std::move(fd));
@@ -142,6 +134,21 @@ void InodeTable::rename(State& state, InodeRecord& known, NodeId parent, Locator
   state.inodes.set_handle_hash(known, by_name.handle_hash);
   known.locator = std::move(by_name);
   known.parent = parent;
+  known.name.clear();
+}
+
+void InodeTable::note_found(State& state, InodeRecord& known, NodeId parent, const char* name,
+                            Locator locator) {
+  if (!locator.is_handle) {
+    rename(state, known, parent, std::move(locator));
+  } else if (*name != '\0' && known.locator.is_handle) {
+    known.parent = parent;
+    known.name = name;
+  }
+}
+
+std::string_view InodeTable::name_of(const InodeRecord& known) {
+  return known.locator.is_handle ? known.name : known.locator.key;
 }
 
 std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t count) {
@@ -234,7 +241,8 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
     if (!attributes) {
       return std::unexpected(attributes.error());
     }
-    if (identity_of(*attributes) != step.identity || birth_of(*attributes) != step.birth) {
+    if (mmapdirfs::identity_of(*attributes) != step.identity ||
+        birth_of(*attributes) != step.birth) {
       return std::unexpected(stale());
     }
   }
@@ -281,10 +289,46 @@ std::vector<NodeId> InodeTable::find(std::string_view handle) const {
   return state_.lock()->inodes.find_by_handle(hash);
 }
 
+std::optional<SourceIdentity> InodeTable::identity_of(NodeId node) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known == nullptr ? std::nullopt : std::optional(known->identity);
+}
+
 NodeId InodeTable::parent_of(NodeId node) const {
   auto state = state_.lock();
   const InodeRecord* known = state->inodes.find(node);
   return known == nullptr ? kNoNode : known->parent;
+}
+
+std::vector<KnownName> InodeTable::names_of(std::span<const NodeId> nodes) const {
+  std::vector<KnownName> names;
+  names.reserve(nodes.size());
+  auto state = state_.lock();
+  for (const NodeId node : nodes) {
+    const InodeRecord* known = state->inodes.find(node);
+    if (known != nullptr && node != kRootNode && !name_of(*known).empty()) {
+      names.push_back({.parent = known->parent, .name = std::string(name_of(*known))});
+    }
+  }
+  return names;
+}
+
+bool InodeTable::is_known_as(NodeId node, NodeId parent, std::string_view name) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known != nullptr && known->parent == parent && name_of(*known) == name;
+}
+
+std::vector<NodeId> InodeTable::directories() const {
+  std::vector<NodeId> found;
+  auto state = state_.lock();
+  for (const NodeId node : state->inodes.nodes()) {
+    if (state->inodes.find(node)->is_directory) {
+      found.push_back(node);
+    }
+  }
+  return found;
 }
 
 bool InodeTable::is_watched(NodeId node) const {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,13 +18,19 @@
 
 namespace mmapdirfs {
 
+// A name that the kernel may know.
+struct KnownName {
+  NodeId parent;
+  std::string name;
+};
+
 // The inodes that the kernel knows, and how to reach each on the source.
 //
 // An inode is known by its identity on the source, so hard links share a node. It costs a record
 // and no descriptor: a bounded cache holds the O_PATH descriptors used last; the others are opened
 // again by file handle or, where handles aren't allowed, by parent and name with the identity
 // checked. The kernel's lookup counts decide when a record goes; the root's never does. A record is
-// some 170 bytes, all told, which go back to the kernel with it.
+// some 200 bytes, all told, which go back to the kernel with it.
 //
 // Any thread may call. One lock, held across no system call.
 class InodeTable {
@@ -38,7 +46,8 @@ class InodeTable {
   // The same for a file that is open already, as `name` in that directory; `fd` is borrowed.
   Result<Entry> adopt(NodeId parent, int fd, const char* name);
 
-  // A file that may be known was given the name `name` in a directory; lookup counts stay.
+  // A file that may be known was given the name `name` in a directory by way of the mount; lookup
+  // counts stay.
   void note_name(NodeId parent, int parent_fd, const char* name);
 
   // Takes `count` lookups back.
@@ -65,8 +74,18 @@ class InodeTable {
   // none where the source has no handles. Now and then one of another file is among them.
   std::vector<NodeId> find(std::string_view handle) const;
 
+  // Of the file on the source; nothing for a node that isn't known.
+  std::optional<SourceIdentity> identity_of(NodeId node) const;
+
   // The directory in which the node was last looked up; kNoNode for one that isn't known.
   NodeId parent_of(NodeId node) const;
+
+  // The name by which each of these nodes was found last, for those that are known and have one.
+  std::vector<KnownName> names_of(std::span<const NodeId> nodes) const;
+  // Whether that of `node` is `name` in `parent`.
+  bool is_known_as(NodeId node, NodeId parent, std::string_view name) const;
+
+  std::vector<NodeId> directories() const;
 
   // Whether changes of this inode on the source will be told of: false at first and for a node that
   // isn't known. The table only remembers it; a lookup answers it beside the node.
@@ -103,11 +122,13 @@ class InodeTable {
 
   static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
   static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name);
+  static void note_found(State& state, InodeRecord& known, NodeId parent, const char* name,
+                         Locator locator);
+  static std::string_view name_of(const InodeRecord& known);
 
-  bool goes_by_handle(NodeId node) const;
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd,
-               bool is_named);
+               const char* name);
   std::optional<SharedFd> remember_descriptor(State& state, NodeId node, SharedFd fd) const;
   Forgotten take_back(NodeId node, std::uint64_t count);
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;

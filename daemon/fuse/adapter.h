@@ -66,9 +66,6 @@ class Adapter {
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
 
-  // While one thread at most serves requests.
-  void let_names_age() { policy_.let_names_age(); }
-
  private:
   void init(fuse_conn_info& connection);
   void lookup(fuse_req_t req, fuse_ino_t parent, const char* name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/invalidator.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -19,6 +20,13 @@ int forget_entry(fuse_session* session, NodeId directory, const std::string& nam
                                           name.size());
 }
 
+// ENOSYS: the kernel can't (before Linux 6.2), and what is mounted there isn't spared.
+int expire_entry(fuse_session* session, NodeId directory, const std::string& name) {
+  const int result = fuse_lowlevel_notify_expire_entry(session, static_cast<fuse_ino_t>(directory),
+                                                       name.c_str(), name.size());
+  return result == -ENOSYS ? forget_entry(session, directory, name) : result;
+}
+
 }  // namespace
 
 Invalidator::Invalidator() : worker_([this] { work(); }) {}
@@ -35,6 +43,19 @@ void Invalidator::forget_name(NodeId directory, const std::string& name) {
   forget_entry(session_, directory, name);
 }
 
+void Invalidator::expire_name(NodeId directory, const std::string& name) {
+  ++names_;
+  expire_entry(session_, directory, name);
+}
+
+void Invalidator::expire_name_again(NodeId directory, const std::string& name) {
+  const auto now = Clock::now();
+  const std::scoped_lock lock(mutex_);
+  expiring_.emplace(now + kSoon, Name{.directory = directory, .name = name});
+  expiring_.emplace(now + kLater, Name{.directory = directory, .name = name});
+  changed_.notify_one();
+}
+
 // A directory's pages are its listing.
 void Invalidator::forget_listing(NodeId directory) {
   ++listings_;
@@ -46,15 +67,6 @@ void Invalidator::forget_listing(NodeId directory) {
 // (Asking again for a name that has aged doesn't, but a name that was forgotten meanwhile isn't
 // revived by that.)
 void Invalidator::wait_for_lookups(NodeId directory) { forget_entry(session_, directory, "/"); }
-
-bool Invalidator::forget_all_names() {
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-  ++names_;
-  return fuse_lowlevel_notify_increment_epoch(session_) == 0;
-#else
-  return false;
-#endif
-}
 
 void Invalidator::forget_pages(NodeId node) {
   const std::scoped_lock lock(mutex_);
@@ -89,16 +101,34 @@ void Invalidator::take_aged() {
     aging_nodes_.erase(node);
     stale_.insert(node);
   }
+  while (!expiring_.empty() && expiring_.begin()->first <= Clock::now()) {
+    expired_.push_back(std::move(expiring_.begin()->second));
+    expiring_.erase(expiring_.begin());
+  }
+}
+
+bool Invalidator::has_work() const {
+  return !tasks_.empty() || !stale_.empty() || !expired_.empty();
+}
+
+std::optional<Invalidator::Clock::time_point> Invalidator::next_due() const {
+  std::optional<Clock::time_point> due;
+  if (!aging_.empty()) {
+    due = aging_.front().first;
+  }
+  if (!expiring_.empty()) {
+    due = std::min(due.value_or(expiring_.begin()->first), expiring_.begin()->first);
+  }
+  return due;
 }
 
 void Invalidator::wait_for_work(std::unique_lock<std::mutex>& lock) {
   take_aged();
-  while (!stopping_ && tasks_.empty() && stale_.empty()) {
-    if (aging_.empty()) {
-      changed_.wait(lock);
+  while (!stopping_ && !has_work()) {
+    if (const auto due = next_due()) {
+      changed_.wait_until(lock, *due);
     } else {
-      const auto due = aging_.front().first;
-      changed_.wait_until(lock, due);
+      changed_.wait(lock);
     }
     take_aged();
   }
@@ -119,23 +149,36 @@ void Invalidator::work() {
   std::unique_lock lock(mutex_);
   while (true) {
     wait_for_work(lock);
-    if (tasks_.empty() && stale_.empty()) {
+    if (!has_work()) {
       return;
     }
-    Task task{.node = kNoNode, .done = [] {}};
-    if (!tasks_.empty()) {
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
-    } else {
-      task.node = *stale_.begin();
-      stale_.erase(stale_.begin());
-    }
-    lock.unlock();
-    ++pages_;
-    forget_inode(session_, task.node, 0);
-    task.done();
-    lock.lock();
+    do_next(lock);
   }
+}
+
+// What is quick and what somebody waits for goes first.
+void Invalidator::do_next(std::unique_lock<std::mutex>& lock) {
+  if (!expired_.empty()) {
+    const Name name = std::move(expired_.front());
+    expired_.pop_front();
+    lock.unlock();
+    expire_name(name.directory, name.name);
+    lock.lock();
+    return;
+  }
+  Task task{.node = kNoNode, .done = [] {}};
+  if (!tasks_.empty()) {
+    task = std::move(tasks_.front());
+    tasks_.pop_front();
+  } else {
+    task.node = *stale_.begin();
+    stale_.erase(stale_.begin());
+  }
+  lock.unlock();
+  ++pages_;
+  forget_inode(session_, task.node, 0);
+  task.done();
+  lock.lock();
 }
 
 }  // namespace mmapdirfs

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -41,9 +43,10 @@ class Invalidator final : public KernelCache {
   bool forget_attributes(NodeId node) override;
   void forget_pages(NodeId node) override;
   void forget_name(NodeId directory, const std::string& name) override;
+  void expire_name(NodeId directory, const std::string& name) override;
+  void expire_name_again(NodeId directory, const std::string& name) override;
   void forget_listing(NodeId directory) override;
   void wait_for_lookups(NodeId directory) override;
-  bool forget_all_names() override;
 
   // Attributes and pages; what a program changed in a page by a mapping is written first. Then
   // calls `done`. Returns at once.
@@ -69,11 +72,24 @@ class Invalidator final : public KernelCache {
     Done done;
   };
 
+  struct Name {
+    NodeId directory;
+    std::string name;
+  };
+
   using Clock = std::chrono::steady_clock;
+
+  // An answer takes tens of microseconds to be kept; on a busy machine that may be a time slice or
+  // several.
+  static constexpr std::chrono::milliseconds kSoon{20};
+  static constexpr std::chrono::seconds kLater{1};
 
   void work();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
+  bool has_work() const;
+  std::optional<Clock::time_point> next_due() const;
   void take_aged();
+  void do_next(std::unique_lock<std::mutex>& lock);
 
   fuse_session* session_ = nullptr;
 
@@ -89,6 +105,8 @@ class Invalidator final : public KernelCache {
   std::unordered_set<NodeId> stale_;
   std::deque<std::pair<Clock::time_point, NodeId>> aging_;  // those that are due first go first
   std::unordered_set<NodeId> aging_nodes_;                  // the same
+  std::deque<Name> expired_;                                // to be expired again, now
+  std::multimap<Clock::time_point, Name> expiring_;         // and later
   bool stopping_ = false;
 
   std::thread worker_;  // the last member: it uses all others

@@ -3,6 +3,7 @@
 
 #include <sys/fanotify.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "fs/file_system.h"
@@ -84,7 +85,14 @@ void ChangeBatch::add(const Change& change) {
   may_have_replaced_ = may_have_replaced_ || (!is_directory && (change.mask & FAN_MOVED_TO) != 0);
   Directory& directory = directories_[change.directory];
   if ((change.mask & kNameChanges) != 0) {
-    directory.names.insert(change.name);
+    NameChange& name = directory.names[change.name];
+    const bool is_deleted = (change.mask & FAN_DELETE) != 0;
+    name.was_file_deleted = name.was_file_deleted || (is_deleted && !is_directory);
+    name.was_directory_deleted = name.was_directory_deleted || (is_deleted && is_directory);
+    name.has_moved = name.has_moved || (change.mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) != 0;
+    if (!is_directory && (change.mask & FAN_MOVED_TO) != 0) {
+      name.arrived = change.target;
+    }
     directory.has_changed = true;
   }
   if (change.name == ".") {
@@ -92,6 +100,26 @@ void ChangeBatch::add(const Change& change) {
   } else {
     bool& bytes = directory.files[change.target];
     bytes = bytes || (change.mask & kByteChanges) != 0;
+  }
+}
+
+// A name is forgotten, and what is mounted there detached as on the source, where a file was taken
+// away from it or a directory removed. Where that isn't certain it is expired: what is mounted on
+// it, or beneath it, has to stay if it still leads there when it is used next. A directory's name
+// is also the way to what is mounted beneath, and a change of it isn't one of that.
+void ChangeBatch::forget_name(FileSystem& fs, KernelCache& cache, NodeId directory,
+                              const std::string& name, const NameChange& change) {
+  const auto was_known_there = [&](const std::string& file) {
+    return std::ranges::any_of(fs.nodes_of(file),
+                               [&](NodeId node) { return fs.is_known_as(node, directory, name); });
+  };
+  if (change.was_file_deleted || (change.was_directory_deleted && !fs.has_name(directory, name)) ||
+      (!change.arrived.empty() && !was_known_there(change.arrived))) {
+    return cache.forget_name(directory, name);
+  }
+  cache.expire_name(directory, name);
+  if (change.has_moved) {
+    cache.expire_name_again(directory, name);
   }
 }
 
@@ -108,8 +136,8 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
       files.forget(file, bytes, stale_pages);
     }
     for (const NodeId node : nodes) {
-      for (const auto& name : changes.names) {
-        cache.forget_name(node, name);
+      for (const auto& [name, change] : changes.names) {
+        forget_name(fs, cache, node, name, change);
       }
       if (!changes.names.empty()) {
         cache.forget_listing(node);
@@ -120,6 +148,9 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
   for (const auto& [file, has_come] : moves_) {
     for (const NodeId node : fs.nodes_of(file)) {
       fs.note_move(node, has_come);
+      if (!has_come) {
+        fs.let_go_of_unused(node);
+      }
     }
   }
   // No report tells which file lost its name to another. Whoever has it open counts its links.

@@ -29,12 +29,23 @@ class ChangeBatch {
   void carry_out(FileSystem& fs, KernelCache& cache) const;
 
  private:
+  // What has happened to a name, which may be several things.
+  struct NameChange {
+    bool was_file_deleted = false;
+    bool was_directory_deleted = false;
+    bool has_moved = false;  // it, or another to its place
+    std::string arrived{};   // the file that has moved there last
+  };
+
   // All strings but the names are handles.
   struct Directory {
-    std::set<std::string> names;
+    std::map<std::string, NameChange> names;
     std::map<std::string, bool> files;  // changed in themselves; true: in their bytes
     bool has_changed = false;           // the directory in itself
   };
+
+  static void forget_name(FileSystem& fs, KernelCache& cache, NodeId directory,
+                          const std::string& name, const NameChange& change);
 
   std::map<std::string, Directory> directories_;
   std::map<std::string, bool> moves_;  // true: has come into a watched directory; false: has left

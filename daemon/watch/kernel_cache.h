@@ -25,8 +25,18 @@ class KernelCache {
   // Attributes and pages; returns at once, and does it soon.
   virtual void forget_pages(NodeId node) = 0;
 
-  // Whether or not there is such a name. Waits for lookups and listings in the directory.
+  // Whether or not there is such a name. Waits for lookups and listings in the directory. What is
+  // mounted on the file or beneath it is detached, in every mount namespace.
   virtual void forget_name(NodeId directory, const std::string& name) = 0;
+
+  // Has the name asked for again when it is used next, and waits likewise. Where it leads to the
+  // same file as before, what is mounted there stays.
+  virtual void expire_name(NodeId directory, const std::string& name) = 0;
+
+  // The same once more soon, and in a second; returns at once. An expired name is asked for without
+  // the directory's lock (fuse_dentry_revalidate, Linux 6.18), so an answer to that from before
+  // may reach the kernel after the name has been expired for a further change.
+  virtual void expire_name_again(NodeId directory, const std::string& name) = 0;
 
   // The listing and the attributes of a directory.
   virtual void forget_listing(NodeId directory) = 0;
@@ -34,9 +44,6 @@ class KernelCache {
   // Returns once every lookup and every part of a listing that was under way in the directory has
   // reached the kernel's cache.
   virtual void wait_for_lookups(NodeId directory) = 0;
-
-  // All names. False where the kernel (before Linux 6.16) or libfuse (before 3.18) can't.
-  virtual bool forget_all_names() = 0;
 };
 
 }  // namespace mmapdirfs

@@ -14,6 +14,7 @@
 
 #include "fs/file_system.h"
 #include "watch/change_batch.h"
+#include "watch/expire_names.h"
 #include "watch/local_file_system.h"
 
 namespace mmapdirfs {
@@ -157,7 +158,7 @@ void Watcher::forget_everything() {
   spdlog::warn(
       "the source changes faster than the kernel reports it: everything is looked up anew");
   fs_.distrust_files();
-  cache_.forget_all_names();
+  expire_all_names(fs_, cache_);
   const auto nodes = fs_.known_nodes();
   for (const NodeId node : nodes) {
     cache_.forget_attributes(node);

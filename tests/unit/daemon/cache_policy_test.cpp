@@ -81,13 +81,5 @@ TEST_CASE(
   CHECK_FALSE(policy_of(CacheMode::kAlways).distrusts(kNow, kNow));
 }
 
-TEST_CASE("Names that must age do so where they are watched too; attributes needn't",
-          "[cache_policy]") {
-  auto policy = policy_of(CacheMode::kAuto);
-  policy.let_names_age();
-  CHECK(policy.times(true).names == seconds(1));
-  CHECK(policy.times(true).attributes == hours(1));
-}
-
 }  // namespace
 }  // namespace mmapdirfs::test

@@ -11,16 +11,20 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
 #include <set>
 #include <vector>
 
 #include "support/process.h"
 #include "support/requirements.h"
 #include "unit/daemon/fixture.h"
+#include "watch/expire_names.h"
 #include "watch/fanotify_group.h"
 
 namespace mmapdirfs::test {
 namespace {
+
+using Path = std::filesystem::path;
 
 // Writes down what it is told, a line for each call.
 class RecordingCache final : public KernelCache {
@@ -35,9 +39,11 @@ class RecordingCache final : public KernelCache {
   }
   void forget_listing(NodeId directory) override { note("listing", directory); }
   void wait_for_lookups(NodeId directory) override { note("wait", directory); }
-  bool forget_all_names() override {
-    calls.emplace_back("all names");
-    return true;
+  void expire_name(NodeId directory, const std::string& name) override {
+    note("expire", directory, name);
+  }
+  void expire_name_again(NodeId directory, const std::string& name) override {
+    note("again", directory, name);
   }
 
   std::set<NodeId> unknown;  // to the kernel, in spite of the daemon
@@ -154,11 +160,15 @@ TEST_CASE("For a deleted name its file's attributes go before the name, and then
         place_of(calls, call("listing", kRootNode)));
 }
 
-TEST_CASE("For a rename both names are forgotten, in both directories", "[change_batch]") {
+// What is mounted on the file stays if it comes back before the old name is used.
+TEST_CASE("For a rename the old name is expired and the new one forgotten, in both directories",
+          "[change_batch]") {
   World world;
   const auto calls = world.calls_after(
       [&] { std::filesystem::rename(world.fixture / "file", world.fixture / "directory/new"); });
-  CHECK(has(calls, call("name", kRootNode, "file")));
+  CHECK(has(calls, call("expire", kRootNode, "file")));
+  CHECK(has(calls, call("again", kRootNode, "file")));
+  CHECK_FALSE(has(calls, call("name", kRootNode, "file")));
   CHECK(has(calls, call("listing", kRootNode)));
   CHECK(has(calls, call("name", world.directory, "new")));
   CHECK(has(calls, call("listing", world.directory)));
@@ -188,7 +198,97 @@ TEST_CASE("A file that nobody knows is forgotten once the directory's lookups ar
   World world;
   const auto calls = world.calls_after([&] { write_file(world.fixture / "stranger", ""); });
   CHECK(place_of(calls, call("wait", kRootNode)) <
-        place_of(calls, call("name", kRootNode, "stranger")));
+        place_of(calls, call("expire", kRootNode, "stranger")));
+}
+
+TEST_CASE("A directory's name is forgotten only where the directory was removed",
+          "[change_batch]") {
+  World world;
+  const Path directory = world.fixture / "directory";
+  const Calls forgotten{call("name", kRootNode, "directory")};
+  SECTION("removed") {
+    std::filesystem::remove(directory / "inner");
+    const auto calls = world.calls_after([&] { std::filesystem::remove(directory); });
+    CHECK(has(calls, forgotten.front()));
+  }
+  SECTION("removed and made again") {
+    std::filesystem::remove(directory / "inner");
+    const auto calls = world.calls_after([&] {
+      std::filesystem::remove(directory);
+      std::filesystem::create_directory(directory);
+    });
+    CHECK_FALSE(has(calls, forgotten.front()));
+    CHECK(has(calls, call("expire", kRootNode, "directory")));
+  }
+  SECTION("renamed, and renamed back") {
+    const auto calls = world.calls_after([&] {
+      std::filesystem::rename(directory, world.fixture / "other");
+      std::filesystem::rename(world.fixture / "other", directory);
+    });
+    for (const char* name : {"directory", "other"}) {
+      CHECK_FALSE(has(calls, call("name", kRootNode, name)));
+      CHECK(has(calls, call("expire", kRootNode, name)));
+      CHECK(has(calls, call("again", kRootNode, name)));
+    }
+  }
+  SECTION("of a new mode") {
+    const auto calls = world.calls_after([&] { ::chmod(directory.c_str(), 0700); });
+    CHECK_FALSE(has(calls, forgotten.front()));
+    CHECK_FALSE(has(calls, call("expire", kRootNode, "directory")));
+  }
+}
+
+TEST_CASE(
+    "A file's name is forgotten where the file was deleted or replaced, and expired where "
+    "it has come back",
+    "[change_batch]") {
+  World world;
+  const Path file = world.fixture / "file";
+  const auto calls_after = [&](const std::function<void()>& change) {
+    const auto calls = world.calls_after(change);
+    CHECK(has(calls, call("name", kRootNode, "file")) !=
+          has(calls, call("expire", kRootNode, "file")));
+    return calls;
+  };
+  SECTION("deleted") {
+    CHECK(
+        has(calls_after([&] { std::filesystem::remove(file); }), call("name", kRootNode, "file")));
+  }
+  SECTION("replaced") {
+    write_file(world.fixture / "directory/new", "new");
+    CHECK(has(calls_after([&] { std::filesystem::rename(world.fixture / "directory/new", file); }),
+              call("name", kRootNode, "file")));
+  }
+  SECTION("renamed, and renamed back") {
+    CHECK(has(calls_after([&] {
+                std::filesystem::rename(file, world.fixture / "other");
+                std::filesystem::rename(world.fixture / "other", file);
+              }),
+              call("expire", kRootNode, "file")));
+  }
+}
+
+TEST_CASE("For all names those that were known and those that are there now are expired",
+          "[change_batch]") {
+  World world;
+  std::filesystem::remove(world.fixture / "file");
+  std::filesystem::rename(world.fixture / "directory/inner", world.fixture / "directory/moved");
+  write_file(world.fixture / "directory/new", "");
+  world.cache.calls.clear();
+  expire_all_names(world.fixture.fs(), world.cache);
+  CHECK(has(world.cache.calls, call("expire", kRootNode, "file")));
+  CHECK(has(world.cache.calls, call("expire", kRootNode, "directory")));
+  for (const char* name : {"inner", "moved", "new"}) {
+    CHECK(has(world.cache.calls, call("expire", world.directory, name)));
+  }
+  CHECK(std::ranges::none_of(world.cache.calls,
+                             [](const std::string& line) { return line.starts_with("name "); }));
+}
+
+TEST_CASE("A file that was renamed through the mount is known by its new name", "[change_batch]") {
+  World world;
+  REQUIRE(world.fixture.fs().rename(kRootNode, "file", world.directory, "renamed", 0, self()));
+  CHECK(world.fixture.fs().is_known_as(world.file, world.directory, "renamed"));
 }
 
 TEST_CASE("A file that the kernel doesn't know is forgotten again after the wait",
