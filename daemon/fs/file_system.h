@@ -31,6 +31,7 @@
 #include "fs/lock_waits.h"
 #include "fs/lost_names.h"
 #include "fs/open_inode.h"
+#include "fs/possible_mappings.h"
 #include "fs/recent_changes.h"
 #include "fs/source.h"
 #include "fs/source_watch.h"
@@ -156,6 +157,8 @@ class FileSystem {
   void note_move(NodeId file, bool is_watched) { inodes_.set_watched(file, is_watched); }
   // Others have changed the file's bytes on the source.
   void note_byte_change(NodeId file) { recent_changes_.note(file); }
+  // Others have closed the file on the source, which they could write, so often.
+  void note_closes(NodeId file, std::uint64_t count) { mappings_.note_reports(file, count); }
   // See SourceWatch; at once where nothing is watched.
   void catch_up(std::function<void()> done);
   // Reports were lost: which files are where, or are still there, isn't known any more.
@@ -200,6 +203,8 @@ class FileSystem {
 
   // Attributes (file_system_attributes.cpp).
   Result<Attributes> getattr(NodeId node);
+  // Whether its times may move without anybody's knowing: don't keep its attributes then.
+  bool may_be_mapped(NodeId node) const { return mappings_.contains(node); }
   // `handle` is a file's, where the change comes through one.
   Result<Attributes> setattr(NodeId node, std::optional<HandleId> handle,
                              const AttributeChange& change, const Caller& caller);
@@ -258,12 +263,13 @@ class FileSystem {
  private:
   struct OpenFile {
     OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,
-             const Caller& its_opener, bool it_appends_only)
+             const Caller& its_opener, bool it_appends_only, bool it_may_be_mapped)
         : node(its_node),
           inode(std::move(its_inode)),
           fd(std::move(its_fd)),
           opener(its_opener),
           appends_only(it_appends_only),
+          may_be_mapped(it_may_be_mapped),
           seen_failed_syncs(inode->failed_syncs().count) {
       inode->note_open();
     }
@@ -275,7 +281,8 @@ class FileSystem {
     const std::shared_ptr<OpenInode> inode;
     const SharedFd fd;  // the inode's, where that serves
     const Caller opener;
-    const bool appends_only;  // the source lets nobody take O_APPEND back (chattr +a)
+    const bool appends_only;   // the source lets nobody take O_APPEND back (chattr +a)
+    const bool may_be_mapped;  // for writing, in passthrough
     std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     mmapdir::MappingRef mapping;  // what was read last; guarded by the lock of files_
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
@@ -344,6 +351,7 @@ class FileSystem {
   InodeTable inodes_;
   LostNames lost_names_;
   RecentChanges recent_changes_;
+  PossibleMappings mappings_;
   OpenInodes open_inodes_;
   KeptInodes kept_inodes_;
   HandleTable<OpenFile> files_;

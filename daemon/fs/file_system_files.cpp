@@ -156,14 +156,17 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
                     .backing = inode->backing(),
                     .keep_pages = false,
                     .is_changing = recent_changes_.contains(node),
+                    .begins_to_be_mapped = false,
                     .needs_flush = !only_reads || inode->has_record_locks()};
   if (opened.path != ReadPath::kPassthrough && checks_versions_) {
     const auto attributes = Source::attributes(fd->get());
     opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
   }
   const bool appends_only = keeps_append(fd->get(), flags);
-  opened.handle =
-      files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), caller, appends_only));
+  const bool may_be_mapped = opened.path == ReadPath::kPassthrough && (flags & O_ACCMODE) == O_RDWR;
+  opened.begins_to_be_mapped = may_be_mapped && mappings_.note_open(node);
+  opened.handle = files_.insert(
+      std::make_shared<OpenFile>(node, inode, std::move(fd), caller, appends_only, may_be_mapped));
   return opened;
 }
 
@@ -249,6 +252,7 @@ Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, Uni
     inodes_.forget(entry->node, 1);
     return std::unexpected(file.error());
   }
+  entry->may_be_mapped = mappings_.contains(entry->node);
   return CreatedFile{.entry = *entry, .file = *file};
 }
 
@@ -397,6 +401,9 @@ void FileSystem::release(HandleId handle) {
     locks_.release(node, owner);
   }
   auto inode = file->inode;
+  if (file->may_be_mapped) {
+    mappings_.note_close(node);
+  }
   file.reset();
   const bool is_last = inode.use_count() == 1;
   if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {

@@ -73,6 +73,7 @@ void FileSystem::forget(NodeId node, std::uint64_t count) {
     unwatch_directory(node, *gone);
     kept_inodes_.drop(node);
     lost_names_.let_go_of(node);
+    mappings_.forget(node);
   }
   open_inodes_.prune(node);  // if a request outlived the node's last handle
 }

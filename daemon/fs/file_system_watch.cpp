@@ -20,6 +20,7 @@ void FileSystem::set_watch(SourceWatch& watch) {
 // A directory is watched itself, from before its attributes are asked; anything else is where its
 // directory is. So a report is missed only by what was asked before.
 void FileSystem::watch(Entry& entry) {
+  entry.may_be_mapped = mappings_.contains(entry.node);
   if (watch_ == nullptr) {
     return;
   }

@@ -57,6 +57,7 @@ struct Entry {
   bool is_watched = false;      // changes of the file are reported (see fs/source_watch.h)
   bool parent_watched = false;  // changes of the directory in which it was found are
   bool keeps_name = true;       // the kernel may find the name again without asking
+  bool may_be_mapped = false;   // see fs/possible_mappings.h
 };
 
 // Whether programs may change the source through the mount.
@@ -72,6 +73,9 @@ struct OpenedFile {
   BackingId backing;
   bool keep_pages;   // the pages that the kernel already has are this file's present bytes
   bool is_changing;  // others are writing it on the source
+  // It may be mapped for writing from now on (see fs/possible_mappings.h), and couldn't before:
+  // what the kernel knows of its attributes is to be forgotten.
+  bool begins_to_be_mapped;
   // A close may have something to report, or record locks to give back (see FileSystem::flush).
   bool needs_flush;
 };

@@ -101,23 +101,26 @@ void Adapter::forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* 
 
 void Adapter::getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info* /*info*/) {
   const bool is_watched = fs_.is_watched(node_of(node));
+  const bool may_be_mapped = fs_.may_be_mapped(node_of(node));
   const auto attributes = fs_.getattr(node_of(node));
   if (!attributes) {
     return reply_error(req, attributes.error());
   }
   const struct stat result = to_stat(*attributes);
-  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_, is_watched));
+  fuse_reply_attr(req, &result, attribute_timeout(*attributes, policy_, is_watched, may_be_mapped));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
 void Adapter::statx(fuse_req_t req, fuse_ino_t node, int /*flags*/, int /*mask*/,
                     fuse_file_info* /*info*/) {
   const bool is_watched = fs_.is_watched(node_of(node));
+  const bool may_be_mapped = fs_.may_be_mapped(node_of(node));
   auto attributes = fs_.getattr(node_of(node));
   if (!attributes) {
     return reply_error(req, attributes.error());
   }
-  fuse_reply_statx(req, 0, &*attributes, attribute_timeout(*attributes, policy_, is_watched));
+  fuse_reply_statx(req, 0, &*attributes,
+                   attribute_timeout(*attributes, policy_, is_watched, may_be_mapped));
 }
 #endif
 
@@ -162,6 +165,9 @@ void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
   const auto opened = fs_.open(node_of(node), info->flags, caller_of(req));
   if (!opened) {
     return reply_error(req, opened.error());
+  }
+  if (opened->begins_to_be_mapped && policy_.keeps_pages()) {
+    invalidator_.forget_attributes(node_of(node));
   }
   describe(*opened, *info);
   if (fuse_reply_open(req, info) != 0) {

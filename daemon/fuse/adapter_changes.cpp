@@ -56,6 +56,7 @@ AttributeChange to_change(const struct stat& values, int which) {
 void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int which,
                       fuse_file_info* info) {
   const auto handle = info == nullptr ? std::nullopt : std::optional(handle_of(info));
+  const bool may_be_mapped = fs_.may_be_mapped(node_of(node));
   const auto attributes =
       fs_.setattr(node_of(node), handle, to_change(*values, which), caller_of(req));
   if (!attributes) {
@@ -65,7 +66,8 @@ void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int 
   // where changes are reported it is good for once.
   const bool is_watched = policy_.watches() && fs_.is_watched(node_of(node));
   const struct stat result = to_stat(*attributes);
-  fuse_reply_attr(req, &result, is_watched ? 0 : attribute_timeout(*attributes, policy_, false));
+  fuse_reply_attr(req, &result,
+                  is_watched ? 0 : attribute_timeout(*attributes, policy_, false, may_be_mapped));
 }
 
 void Adapter::mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,

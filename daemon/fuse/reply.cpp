@@ -40,10 +40,11 @@ struct stat to_stat(const Attributes& attributes) {
   return result;
 }
 
-double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched) {
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched,
+                         bool may_be_mapped) {
   const bool may_lose_bits =
       S_ISREG(attributes.stx_mode) && (attributes.stx_mode & (S_ISUID | S_ISGID)) != 0;
-  if (may_lose_bits) {
+  if (may_lose_bits || may_be_mapped) {
     return 0;
   }
   if (S_ISREG(attributes.stx_mode) && policy.distrusts(attributes.stx_ctime.tv_sec, now())) {
@@ -57,7 +58,8 @@ fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
   fuse_entry_param param{};
   param.ino = static_cast<fuse_ino_t>(entry.node);
   param.attr = to_stat(entry.attributes);
-  param.attr_timeout = attribute_timeout(entry.attributes, policy, entry.is_watched);
+  param.attr_timeout =
+      attribute_timeout(entry.attributes, policy, entry.is_watched, entry.may_be_mapped);
   param.entry_timeout = entry.keeps_name ? seconds(policy.times(entry.parent_watched).names) : 0;
   return param;
 }

@@ -19,7 +19,8 @@ fuse_entry_param to_absence(const CachePolicy& policy);
 // For how many seconds the kernel may keep the attributes. Not at all those of a file with a
 // set-user-id or set-group-id bit: a write may take the bit away, and doesn't make the kernel ask
 // for the mode again. A file with several names can be changed by one that isn't watched.
-double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched);
+double attribute_timeout(const Attributes& attributes, const CachePolicy& policy, bool is_watched,
+                         bool may_be_mapped);
 
 // A READDIR or READDIRPLUS answer of at most `size` bytes. Borrows everything.
 class DirectoryReply final : public DirectorySink {

@@ -34,6 +34,13 @@ class ChangedFiles {
     }
   }
 
+  // After its attributes were forgotten, so that they are asked for once more.
+  void note_closes(const std::string& file, std::uint64_t count) {
+    for (const NodeId node : count > 0 ? fs_.nodes_of(file) : std::vector<NodeId>()) {
+      fs_.note_closes(node, count);
+    }
+  }
+
   // The directory, whose own lookup is one in the directory above.
   void forget_directory() {
     for (const NodeId node : directory_) {
@@ -98,8 +105,9 @@ void ChangeBatch::add(const Change& change) {
   if (change.name == ".") {
     directory.has_changed = true;
   } else {
-    bool& bytes = directory.files[change.target];
-    bytes = bytes || (change.mask & kByteChanges) != 0;
+    FileChange& file = directory.files[change.target];
+    file.bytes = file.bytes || (change.mask & kByteChanges) != 0;
+    file.closes += (change.mask & FAN_CLOSE_WRITE) != 0 ? 1 : 0;
   }
 }
 
@@ -132,8 +140,9 @@ void ChangeBatch::carry_out(FileSystem& fs, KernelCache& cache) const {
     if (changes.has_changed) {
       files.forget_directory();
     }
-    for (const auto& [file, bytes] : changes.files) {
-      files.forget(file, bytes, stale_pages);
+    for (const auto& [file, change] : changes.files) {
+      files.forget(file, change.bytes, stale_pages);
+      files.note_closes(file, change.closes);
     }
     for (const NodeId node : nodes) {
       for (const auto& [name, change] : changes.names) {

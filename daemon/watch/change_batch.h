@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -37,11 +38,16 @@ class ChangeBatch {
     std::string arrived{};   // the file that has moved there last
   };
 
+  struct FileChange {
+    bool bytes = false;        // rather than its attributes alone
+    std::uint64_t closes = 0;  // of whom could write it
+  };
+
   // All strings but the names are handles.
   struct Directory {
     std::map<std::string, NameChange> names;
-    std::map<std::string, bool> files;  // changed in themselves; true: in their bytes
-    bool has_changed = false;           // the directory in itself
+    std::map<std::string, FileChange> files;  // changed in themselves
+    bool has_changed = false;                 // the directory in itself
   };
 
   static void forget_name(FileSystem& fs, KernelCache& cache, NodeId directory,

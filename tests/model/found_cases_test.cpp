@@ -2,7 +2,6 @@
 // What the random operations have found before.
 
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators_adapters.hpp>
 
 #include "check_model.h"
 #include "support/read_paths.h"
@@ -30,11 +29,7 @@ TEST_CASE("Pages of a mapping made by an appending handle are written where they
 }
 
 TEST_CASE("A program that takes O_APPEND away from an open file writes where it says", "[found]") {
-  // Where writes reach the daemon: a passed-through file keeps the flags with which the kernel has
-  // opened the source's.
-  const ReadPath path = GENERATE(Catch::Generators::filter(
-      [](const ReadPath& each) { return each.front() != "--read-path=passthrough"; },
-      from_range(read_paths())));
+  const ReadPath path = each_read_path();
   check_found_case(path, {{.kind = "open", .path = "a", .number = kAppend},
                           {.kind = "pwrite", .length = 10'000},
                           {.kind = kClearAppend},

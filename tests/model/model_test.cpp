@@ -25,15 +25,9 @@ void check_random_operations(Model::Setup setup,
 // Two clients of root and an ordinary one.
 void check_several_users(const ReadPath& path, Mappings mappings) {
   require_ordinary_user();
-  std::vector<std::string_view> left_out;
-  if (path.front() == "--read-path=passthrough") {
-    // The kernel opens the source's file with the flags of the mount's, and keeps them for ever.
-    left_out.push_back(kClearAppend);
-  }
   check_random_operations({.options = with_option(path, "-oallow_other"),
                            .mappings = mappings,
-                           .clients = {std::nullopt, ordinary_user(), std::nullopt}},
-                          left_out);
+                           .clients = {std::nullopt, ordinary_user(), std::nullopt}});
 }
 
 TEST_CASE("Several clients' operations come to what they come to on a directory", "[model]") {
