@@ -55,6 +55,7 @@
 #include "service_notifier.h"
 #include "version.h"
 #include "watch/expire_names.h"
+#include "watch/source_mounts.h"
 #include "watch/watcher.h"
 
 namespace mmapdirfs {
@@ -385,6 +386,13 @@ class Mount {
       make_root_known();
       start_watching();
     }
+    source_mounts_.emplace(*fs_, invalidator_);
+    if (const auto started = source_mounts_->start(); !started) {
+      spdlog::warn(
+          "{}: a file system that is mounted inside the source later may be seen after an hour "
+          "only",
+          started.error().message());
+    }
     backings_.log_first_refusal();
     choice_ = *choice;
     mounted_ = std::chrono::steady_clock::now();
@@ -469,6 +477,7 @@ class Mount {
     if (watcher_) {
       watcher_->stop();
     }
+    source_mounts_.reset();
     if (fs_) {
       fs_->lock_waits().stop();
     }
@@ -483,6 +492,7 @@ class Mount {
   std::unique_ptr<FileSystem> fs_;
   Invalidator invalidator_;
   std::unique_ptr<Watcher> watcher_;
+  std::optional<SourceMounts> source_mounts_;
   CommandTable commands_;
   ControlSessions sessions_{commands_};
   std::optional<PinKeeper> pins_;

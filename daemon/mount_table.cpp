@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -46,7 +47,10 @@ std::optional<MountEntry> parse_line(std::string_view line) {
   if (std::sscanf(std::string(fields[2]).c_str(), "%u:%u", &major, &minor) != 2) {
     return std::nullopt;
   }
-  return MountEntry{.mountpoint = unescape(fields[4]),
+  std::uint64_t id = 0;
+  std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), id);
+  return MountEntry{.id = id,
+                    .mountpoint = unescape(fields[4]),
                     .type = unescape(separator[1]),
                     .source = unescape(separator[2]),
                     .device = ::makedev(major, minor)};
@@ -79,6 +83,26 @@ Result<std::optional<MountEntry>> find_mount(std::string_view mountpoint) {
     return std::unexpected(table.error());
   }
   return find_mount_in(*table, mountpoint);
+}
+
+MountsBeneath mounts_beneath_in(std::string_view table, std::string_view directory) {
+  MountsBeneath found;
+  const std::string prefix = std::string(directory) + '/';
+  for (const auto line : std::views::split(table, '\n')) {
+    auto entry = parse_line({line.begin(), line.end()});
+    if (entry && entry->mountpoint.starts_with(prefix)) {
+      found.emplace(std::move(entry->mountpoint), entry->id);
+    }
+  }
+  return found;
+}
+
+Result<MountsBeneath> mounts_beneath(std::string_view directory) {
+  const auto table = read_table();
+  if (!table) {
+    return std::unexpected(table.error());
+  }
+  return mounts_beneath_in(*table, directory);
 }
 
 std::vector<MountEntry> mounts_of_type(std::string_view type) {

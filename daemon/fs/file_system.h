@@ -176,6 +176,12 @@ class FileSystem {
   std::vector<NodeId> directories_with_absences() const;
   // The names that are in a directory of the source now; those that could be read.
   std::vector<std::string> names_in(NodeId directory);
+  // The absolute path of the source now; empty where it has none.
+  std::string source_path() const { return source_.root_path(); }
+  // What the path from the source's root leads to now; kNoNode where the kernel doesn't know it.
+  NodeId node_at(const std::string& path) const;
+  // File systems inside the source have come or gone: nothing is kept that isn't in use.
+  void let_go_of_all_unused();
   // Whether there is such a name now; true where that can't be told.
   bool has_name(NodeId directory, const std::string& name);
 

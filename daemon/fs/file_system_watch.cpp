@@ -136,9 +136,24 @@ bool FileSystem::has_name(NodeId directory, const std::string& name) {
          errno != ENOENT;
 }
 
-void FileSystem::distrust_files() {
+NodeId FileSystem::node_at(const std::string& path) const {
+  if (path.empty()) {
+    return kRootNode;
+  }
+  const auto fd = source_.open_path(path);
+  const auto attributes = fd ? Source::attributes(fd->get()) : std::unexpected(fd.error());
+  return attributes ? inodes_.node_of(identity_of(*attributes)) : kNoNode;
+}
+
+void FileSystem::let_go_of_all_unused() {
+  inodes_.drop_descriptors();
   kept_inodes_.drop_all();
+  lost_names_.let_go_of_all();
   cache_.clear();
+}
+
+void FileSystem::distrust_files() {
+  let_go_of_all_unused();
   const auto nodes = inodes_.nodes();
   auto watched = watched_.lock();
   for (const NodeId node : nodes) {

@@ -289,6 +289,12 @@ std::vector<NodeId> InodeTable::find(std::string_view handle) const {
   return state_.lock()->inodes.find_by_handle(hash);
 }
 
+NodeId InodeTable::node_of(const SourceIdentity& identity) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(identity);
+  return known == nullptr ? kNoNode : known->node;
+}
+
 std::optional<SourceIdentity> InodeTable::identity_of(NodeId node) const {
   auto state = state_.lock();
   const InodeRecord* known = state->inodes.find(node);

@@ -74,6 +74,9 @@ class InodeTable {
   // none where the source has no handles. Now and then one of another file is among them.
   std::vector<NodeId> find(std::string_view handle) const;
 
+  // The node that has the identity now; kNoNode where none has.
+  NodeId node_of(const SourceIdentity& identity) const;
+
   // Of the file on the source; nothing for a node that isn't known.
   std::optional<SourceIdentity> identity_of(NodeId node) const;
 

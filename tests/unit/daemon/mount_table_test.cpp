@@ -87,5 +87,17 @@ TEST_CASE("The machine's own table knows /proc with the device that stat shows",
   CHECK(entry.type == "proc");
 }
 
+TEST_CASE("What is mounted beneath a directory is found, and not what is mounted on it",
+          "[mount_table]") {
+  const char* table =
+      "40 22 0:45 / /srv ro - tmpfs none rw\n"
+      "41 40 0:46 / /srv/index rw - tmpfs none rw\n"
+      "42 41 0:47 / /srv/index/a\\040b rw shared:1 - tmpfs none rw\n"
+      "43 41 0:48 / /srv/index/a\\040b rw shared:2 - tmpfs none rw\n"
+      "44 40 0:49 / /srv/index2/c rw - tmpfs none rw\n";
+  CHECK(mounts_beneath_in(table, "/srv/index") ==
+        MountsBeneath{{"/srv/index/a b", 42}, {"/srv/index/a b", 43}});
+}
+
 }  // namespace
 }  // namespace mmapdirfs::test
