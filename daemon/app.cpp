@@ -34,6 +34,7 @@
 #include "control/page_commands.h"
 #include "control/pin_commands.h"
 #include "control/pin_keeper.h"
+#include "descriptor_limit.h"
 #include "fs/file_system.h"
 #include "fuse/adapter.h"
 #include "fuse/adapter_control.h"
@@ -60,18 +61,6 @@
 
 namespace mmapdirfs {
 namespace {
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return;
-  }
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    spdlog::warn("raise the limit of open files to {}: {}", limit.rlim_max,
-                 std::generic_category().message(errno));
-  }
-}
 
 // How the descriptors that the process may have are shared out. A search index or a source tree has
 // far fewer than 512 directories in use at a time; 64 are enough for all threads' lookups.

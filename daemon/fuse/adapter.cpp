@@ -161,9 +161,20 @@ bool Adapter::goes_past_the_cache(const OpenedFile& opened, int flags) const {
   return features_.direct_io_mmap && (opened.is_changing || (flags & O_APPEND) != 0);
 }
 
+void Adapter::note_refused_open(const Error& error) {
+  const bool has_run_out = error.errnum() == ENFILE || error.errnum() == EMFILE;
+  if (has_run_out && !has_run_out_.test_and_set()) {
+    spdlog::warn(
+        "all descriptors that the daemon may have are in use, and programs are told ENFILE; a "
+        "greater limit is given by root, LimitNOFILE= in the unit, or nofile in "
+        "/etc/security/limits.conf");
+  }
+}
+
 void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
   const auto opened = fs_.open(node_of(node), info->flags, caller_of(req));
   if (!opened) {
+    note_refused_open(opened.error());
     return reply_error(req, opened.error());
   }
   if (opened->begins_to_be_mapped && policy_.keeps_pages()) {

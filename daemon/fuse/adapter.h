@@ -4,6 +4,7 @@
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 17)
 #include <fuse_lowlevel.h>
 
+#include <atomic>
 #include <functional>
 
 #include "cache_policy.h"
@@ -137,6 +138,7 @@ class Adapter {
   static Result<UsedHandle> used(Result<NodeHandles::Shared> opened);
   bool leaves_opendir_out() const;
   bool is_gone(NodeId node, const Error& error);
+  void note_refused_open(const Error& error);
   void note_listing(NodeId node, bool is_watched, bool is_at_end);
 
   struct LockRequest {
@@ -168,6 +170,7 @@ class Adapter {
   static constexpr NodeHandles::Capacities kNodeHandles{.files = 192, .directories = 64};
   NodeHandles node_handles_;
   AttributeDemand attribute_demand_;
+  std::atomic_flag has_run_out_;  // of descriptors, as the log says
 };
 
 }  // namespace mmapdirfs

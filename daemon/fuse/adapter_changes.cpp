@@ -113,6 +113,7 @@ void Adapter::tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_
 void Adapter::reply_created(fuse_req_t req, const Result<CreatedFile>& created,
                             fuse_file_info* info) {
   if (!created) {
+    note_refused_open(created.error());
     return reply_error(req, created.error());
   }
   describe(created->file, *info);

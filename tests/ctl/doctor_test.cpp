@@ -34,6 +34,7 @@ class MadeUp {
     set("proc/self/uid_map", "         0          0 4294967295\n");
     set("proc/self/limits", kLimits);
     set("proc/sys/vm/max_map_count", "65530\n");
+    set("proc/sys/fs/nr_open", "1048576\n");
     set("proc/sys/fs/fanotify/max_user_marks", "190000\n");
     set("proc/sys/fs/fanotify/max_queued_events", "16384\n");
     set("sys/module/fuse/parameters/enable_uring", "Y\n");
@@ -137,8 +138,13 @@ TEST_CASE("What only costs speed or comfort is a warning, and no failure", "[ctl
     check_warns("RLIMIT_MEMLOCK", "LimitMEMLOCK=");
   }
   SECTION("few descriptors") {
+    made_up.set("proc/self/status", "CapEff:\t0000000000000000\n");
     made_up.set("proc/self/limits", "Max open files            256  1024  files\n");
     check_warns("RLIMIT_NOFILE", "LimitNOFILE=");
+  }
+  SECTION("few descriptors, also for who may raise the limit") {
+    made_up.set("proc/sys/fs/nr_open", "1024\n");
+    check_warns("RLIMIT_NOFILE", "fs.nr_open");
   }
   SECTION("few mappings") {
     made_up.set("proc/sys/vm/max_map_count", "1000\n");

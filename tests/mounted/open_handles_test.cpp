@@ -84,10 +84,7 @@ TEST_CASE("A file that is gone for good is ESTALE, and never the one that took i
   for (int i = 0; i < kFiles; ++i) {
     write_file(source / fmt::format("old-{}", i), "old");
   }
-  const Mount mount(source.path(), {.options = path, .before = [] {
-                                      const rlimit limit{.rlim_cur = 80, .rlim_max = 80};
-                                      must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-                                    }});
+  const Mount mount(source.path(), {.options = path, .before = [] { limit_descriptors(80); }});
   std::vector<UniqueFd> known;
   known.reserve(kFiles);
   for (int i = 0; i < kFiles; ++i) {

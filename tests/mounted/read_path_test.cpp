@@ -185,16 +185,13 @@ TEST_CASE("With few mappings allowed, reads go on with the right bytes", "[read_
   }
 }
 
-void limit_descriptors() {
-  const rlimit few{.rlim_cur = 64, .rlim_max = 64};
-  must(::setrlimit(RLIMIT_NOFILE, &few), "setrlimit");
-}
+void allow_few_descriptors() { limit_descriptors(64); }
 
 TEST_CASE("With few descriptors allowed, any number of files is read one by one", "[read_path]") {
   const ReadPath path = each_read_path();
   const TemporaryDirectory source;
   make_numbered_files(source.path(), 500);
-  const Mount mount(source.path(), {.options = path, .before = limit_descriptors});
+  const Mount mount(source.path(), {.options = path, .before = allow_few_descriptors});
   check_all_readable(mount.root(), 500);
   CHECK(names_in(mount.root()).size() == 500);
 }
@@ -206,7 +203,7 @@ TEST_CASE("Running out of descriptors is an error of that open alone, and passes
   make_numbered_files(source.path(), 200);
   // A ring has two descriptors for each of its threads, which would leave too few for this test.
   Mount mount(source.path(),
-              {.options = with_option(path, "--io-uring=off"), .before = limit_descriptors});
+              {.options = with_option(path, "--io-uring=off"), .before = allow_few_descriptors});
   {
     std::vector<UniqueFd> files;
     for (unsigned i = 0; i < 200; ++i) {
@@ -227,6 +224,69 @@ TEST_CASE("Running out of descriptors is an error of that open alone, and passes
     return static_cast<bool>(UniqueFd(::open((mount / "199").c_str(), O_RDONLY | O_CLOEXEC)));
   }));
   check_all_readable(mount.root(), 200);
+}
+
+// Opens files of the mount until that fails: how many, and why.
+std::string open_all(const Mount& mount, rlim_t limit) {
+  const rlimit own{.rlim_cur = limit, .rlim_max = limit};
+  must(::setrlimit(RLIMIT_NOFILE, &own), "setrlimit");
+  std::vector<UniqueFd> files;
+  while (true) {
+    // Each for writing: those that only read would share the daemon's descriptor.
+    const std::string name = std::to_string(files.size() % 10);
+    UniqueFd file(::open((mount / name).c_str(), O_RDWR | O_CLOEXEC));
+    if (!file) {
+      const char* const error = errno == EMFILE ? "EMFILE" : errno == ENFILE ? "ENFILE" : "other";
+      const bool most = files.size() > limit - 100;
+      return fmt::format("{} files, {}", most ? "nearly all" : std::to_string(files.size()), error);
+    }
+    files.push_back(std::move(file));
+  }
+}
+
+// A container's root often lacks CAP_SYS_RESOURCE.
+void require_raising_limits() {
+  require_root();
+  const Outcome raised = run_function([] {
+    const rlimit low{.rlim_cur = 256, .rlim_max = 256};
+    const rlimit high{.rlim_cur = 257, .rlim_max = 257};
+    must(::setrlimit(RLIMIT_NOFILE, &low), "setrlimit");
+    return ::setrlimit(RLIMIT_NOFILE, &high) == 0 ? 0 : 1;
+  });
+  if (raised.status != 0) {
+    skip("root has no CAP_SYS_RESOURCE here");
+  }
+}
+
+TEST_CASE("A daemon of root raises its limit of descriptors beyond that of any program",
+          "[read_path]") {
+  require_raising_limits();
+  const ReadPath path = each_read_path();
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 10);
+  const Mount mount(source.path(), {.options = path, .before = [] {
+                                      const rlimit low{.rlim_cur = 256, .rlim_max = 1024};
+                                      must(::setrlimit(RLIMIT_NOFILE, &low), "setrlimit");
+                                    }});
+  const Outcome opened = run_function([&] {
+    fmt::print("{}", open_all(mount, 20'000));
+    return 0;
+  });
+  CHECK(opened.output == "nearly all files, EMFILE");
+  CHECK_FALSE(mount.log().contains("ENFILE"));
+}
+
+TEST_CASE("A daemon that may not raise its limit of descriptors says so", "[read_path]") {
+  const TemporaryDirectory source;
+  make_numbered_files(source.path(), 10);
+  const Mount mount(source.path(), {.before = [] { limit_descriptors(256); }});
+  CHECK(mount.log().contains("at most 256 files of the mount open at once"));
+  const Outcome opened = run_function([&] {
+    fmt::print("{}", open_all(mount, 1000));
+    return 0;
+  });
+  CHECK(opened.output.contains("ENFILE"));
+  CHECK(count_of(mount.log(), "all descriptors that the daemon may have are in use") == 1);
 }
 
 }  // namespace

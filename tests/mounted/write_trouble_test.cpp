@@ -192,10 +192,8 @@ TEST_CASE("At the daemon's limit of descriptors a program is told so, and everyt
     write_file(source / std::to_string(i), std::to_string(i));
   }
   // A ring has two descriptors for each of its threads, which would leave too few for this test.
-  Mount mount(source.path(), {.options = with_option(path, "--io-uring=off"), .before = [] {
-                                const rlimit limit{.rlim_cur = kLimit, .rlim_max = kLimit};
-                                must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-                              }});
+  Mount mount(source.path(), {.options = with_option(path, "--io-uring=off"),
+                              .before = [] { limit_descriptors(kLimit); }});
   for (int round = 0; round < 3; ++round) {
     std::vector<UniqueFd> held;
     std::string end;

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/memfd.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,6 +113,14 @@ User ordinary_user() {
     throw std::runtime_error("this system has no user `nobody`");
   }
   return {.uid = nobody->pw_uid, .gid = nobody->pw_gid};
+}
+
+void limit_descriptors(unsigned count) {
+  const rlimit limit{.rlim_cur = count, .rlim_max = count};
+  must(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+  if (::geteuid() == 0) {  // takes it away from the program that is executed next
+    must(::prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0), "prctl");
+  }
 }
 
 Process Process::call(const std::function<int()>& body, const ProcessSetup& setup) {

@@ -24,6 +24,9 @@ struct User {
 // name.
 User ordinary_user();
 
+// For ProcessSetup::before: no more than `count` descriptors, and no right to raise that.
+void limit_descriptors(unsigned count);
+
 struct ProcessSetup {
   // Who runs it; the caller, if nobody is named.
   std::optional<User> user{};

@@ -42,16 +42,21 @@ Finding check_locked_memory(const Machine& machine) {
 }
 
 Finding check_descriptors(const Machine& machine) {
-  const auto limit = hard_limit(machine, "Max open files");
+  // Who may raise it does.
+  const auto limit = has_capability(machine, CAP_SYS_RESOURCE)
+                         ? read_number(machine, "/proc/sys/fs/nr_open")
+                         : hard_limit(machine, "Max open files");
   const auto found =
       limit ? fmt::format("{} open files", format_count(*limit)) : std::string("unlimited");
   if (limit && *limit < kFewDescriptors) {
-    return {.check = "RLIMIT_NOFILE",
-            .verdict = Verdict::kWarn,
-            .found = found,
-            .advice =
-                "programs that open many files will be told ENFILE; raise it where mmapdirfs "
-                "starts: LimitNOFILE= of its unit, or ulimit -n"};
+    return {
+        .check = "RLIMIT_NOFILE",
+        .verdict = Verdict::kWarn,
+        .found = found,
+        .advice =
+            "programs that open many files will be told ENFILE; raise it where mmapdirfs "
+            "starts: LimitNOFILE= of its unit, nofile in /etc/security/limits.conf, or for root "
+            "the sysctl fs.nr_open"};
   }
   return {.check = "RLIMIT_NOFILE", .verdict = Verdict::kOk, .found = found};
 }
