@@ -4,8 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
+#include "fs/directory_cookies.h"
 #include "fs/types.h"
 
 namespace mmapdirfs {
@@ -18,15 +20,19 @@ struct DirectoryEntry {
   std::uint64_t next;   // the cookie from which the listing goes on after this name
 };
 
-// An open directory. Cookies are the source file system's own, so telldir and seekdir mean on the
-// mount what they mean on the source, also across a change.
+// An open directory. Cookies stand for the source file system's own positions (see
+// DirectoryCookies), so telldir and seekdir mean on the mount what they mean on the source, also
+// across a change.
 //
 // A resource type: owns the descriptor. Take `turn` for a whole series of calls: the position and
 // the buffer belong to whoever holds it.
 class DirectoryStream {
  public:
   // `device` is the directory's, for whoever shows the inode numbers of its entries.
-  explicit DirectoryStream(UniqueFd fd, dev_t device = 0) : fd_(std::move(fd)), device_(device) {}
+  // `cookies` are the directory's.
+  explicit DirectoryStream(
+      UniqueFd fd, dev_t device = 0,
+      std::shared_ptr<DirectoryCookies> cookies = std::make_shared<DirectoryCookies>());
 
   std::unique_lock<std::mutex> turn() { return std::unique_lock(mutex_); }
 
@@ -40,16 +46,22 @@ class DirectoryStream {
  private:
   static constexpr std::size_t kBufferSize = 32768;  // what glibc's readdir reads at once
 
-  Result<bool> fill(std::uint64_t cookie);
+  Result<bool> go_to(std::uint64_t cookie);
+  Result<bool> fill(std::uint64_t position);
+  void learn_form();
 
   const UniqueFd fd_;
   const dev_t device_;
+  const std::shared_ptr<DirectoryCookies> cookies_;
+  const bool may_be_hashed_;  // its file system is ext4
   std::mutex mutex_;
   // Guarded by mutex_, which turn() hands out.
   alignas(std::uint64_t) std::array<char, kBufferSize> buffer_{};
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::uint64_t position_ = 0;  // the cookie of what begins at begin_
+  std::uint64_t position_ = 0;  // the source's, of what begins at begin_
+  std::uint64_t cookie_ = 0;    // the same as a cookie
+  bool knows_form_ = false;     // whether positions are hashes
   DirectoryEntry entry_{};      // the last one answered
   std::uint64_t entry_cookie_ = 0;
 };

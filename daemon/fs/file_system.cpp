@@ -48,7 +48,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       keeps_noexec_(config.keeps_noexec),
       cache_(cache),
       backings_(backings),
-      numbers_(device_of(root)),
+      numbers_(device_of(root), first_free_number(source_.root()->get())),
       inodes_(source_, root, config.cached_descriptors, config.descriptor_limit),
       kept_inodes_(config.kept_inodes) {}
 

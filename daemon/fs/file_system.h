@@ -21,6 +21,7 @@
 #include "fs/advice_rules.h"
 #include "fs/backing_registry.h"
 #include "fs/caller.h"
+#include "fs/directory_cookies.h"
 #include "fs/directory_stream.h"
 #include "fs/file_locks.h"
 #include "fs/handle_table.h"
@@ -298,6 +299,14 @@ class FileSystem {
     mmapdir::Guarded<std::set<LockOwner>> lock_owners;
   };
 
+  struct OpenDirectory : DirectoryStream {
+    OpenDirectory(NodeId its_node, UniqueFd its_fd, dev_t device,
+                  std::shared_ptr<DirectoryCookies> cookies)
+        : DirectoryStream(std::move(its_fd), device, std::move(cookies)), node(its_node) {}
+
+    const NodeId node;
+  };
+
   struct WatchedDirectory {
     NodeId node;
     Locator locator;
@@ -364,7 +373,8 @@ class FileSystem {
   LockDescriptions flock_descriptions_;
   FileLocks locks_;
   LockWaits lock_waits_;
-  HandleTable<DirectoryStream> directories_;
+  HandleTable<OpenDirectory> directories_;
+  CookiesOfDirectories cookies_;
   // Locked while a directory begins or ceases to be watched, and the table is told so.
   mutable mmapdir::Guarded<std::unordered_map<SourceIdentity, WatchedDirectory>> watched_;
 };

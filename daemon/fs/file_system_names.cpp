@@ -75,6 +75,7 @@ void FileSystem::forget(NodeId node, std::uint64_t count) {
     lost_names_.let_go_of(node);
     mappings_.forget(node);
   }
+  cookies_.forget(node);
   open_inodes_.prune(node);  // if a request outlived the node's last handle
 }
 
@@ -111,8 +112,8 @@ Result<HandleId> FileSystem::opendir(NodeId node) {
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  return directories_.insert(
-      std::make_shared<DirectoryStream>(std::move(*stream), device_of(*attributes)));
+  return directories_.insert(std::make_shared<OpenDirectory>(
+      node, std::move(*stream), device_of(*attributes), cookies_.of(node)));
 }
 
 Result<void> FileSystem::readdir(HandleId handle, std::uint64_t cookie, DirectorySink& sink) {
@@ -175,6 +176,10 @@ Result<void> FileSystem::fsyncdir(HandleId handle, bool data_only) {
   return {};
 }
 
-void FileSystem::releasedir(HandleId handle) { directories_.remove(handle); }
+void FileSystem::releasedir(HandleId handle) {
+  if (const auto directory = directories_.remove(handle)) {
+    cookies_.release(directory->node);
+  }
+}
 
 }  // namespace mmapdirfs
