@@ -129,6 +129,19 @@ std::vector<std::string> session_options(const Options& options, const MountPlan
   return result;
 }
 
+// Files that the kernel has forgotten and that their handles still lead to: some 170 bytes each.
+constexpr std::size_t kRememberedFiles = 32'768;
+
+// Nodes are counted up from the time of the mount, with room for a million files found in each
+// millisecond; so no two mounts of a source give the same node to two files. Below 2^63, where the
+// control directory's begin, until the year 2248.
+std::uint64_t first_node() {
+  constexpr unsigned kRoomBits = 20;
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return static_cast<std::uint64_t>(now.count()) << kRoomBits;
+}
+
 Negotiation negotiation(const Options& options, const MountPlan& plan) {
   Negotiation result;
   result.want_passthrough = !options.read_path || *options.read_path == ReadPath::kPassthrough;
@@ -265,6 +278,7 @@ class Mount {
     config.labels_are_unused = !machine_has_selinux();
     config.keeps_noexec = !options_.has_mount_option("exec");
     config.advice = options_.advice_rules;
+    config.memory = {.first_node = first_node(), .forgotten = kRememberedFiles};
     config.access = plan_.is_read_only ? Access::kReadOnly : Access::kReadWrite;
     if (opens_without_message(options_, plan_)) {
       config.kept_inodes = 0;  // the adapter keeps handles

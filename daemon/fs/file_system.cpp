@@ -10,8 +10,8 @@
 namespace mmapdirfs {
 namespace {
 
-// One component that names something beneath the directory. The kernel sends no others; a request
-// from elsewhere must not leave the source by them.
+// One component that names something beneath the directory. The kernel sends others only where it
+// was given a file handle (see lookup()); no request must leave the source by them.
 bool is_child_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && !name.contains('/');
 }
@@ -49,7 +49,7 @@ FileSystem::FileSystem(Source source, const Attributes& root, const FileSystemCo
       cache_(cache),
       backings_(backings),
       numbers_(device_of(root), first_free_number(source_.root()->get())),
-      inodes_(source_, root, config.cached_descriptors, config.descriptor_limit),
+      inodes_(source_, root, config.cached_descriptors, config.descriptor_limit, config.memory),
       kept_inodes_(config.kept_inodes) {}
 
 FileSystemCounts FileSystem::counts() const {

@@ -83,6 +83,9 @@ struct FileSystemConfig {
   // A file on a nested mount that forbids executing isn't opened to be executed (EACCES): the
   // kernel knows the flags of the topmost mount only.
   bool keeps_noexec = true;
+  // What tells file handles of this mount from those of others, and how many of its own stay good
+  // after the kernel has forgotten the file.
+  InodeTable::Memory memory{};
   // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
   // up to the process's limit is for looking things up, so that closing goes on working.
   int descriptor_limit = std::numeric_limits<int>::max();
@@ -187,7 +190,8 @@ class FileSystem {
   bool has_name(NodeId directory, const std::string& name);
 
   // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
-  // `thread` is the caller's.
+  // `thread` is the caller's. "." finds a node again that the kernel had forgotten, ".." the
+  // directory above one: the kernel asks for these only where it was given a file handle.
   Result<Entry> lookup(NodeId parent, const char* name, pid_t thread = 0);
   void forget(NodeId node, std::uint64_t count);
   Result<std::string> readlink(NodeId node);
@@ -341,6 +345,7 @@ class FileSystem {
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   mmapdir::Advice advice_of(int fd) const;
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
+  Result<Entry> find_by_handle(NodeId node, std::string_view name);
   Result<Entry> entry_held(NodeId directory, int directory_fd, const char* name);
   void watch(Entry& entry);
   bool watch_directory(NodeId node, const SourceIdentity& identity, int fd);

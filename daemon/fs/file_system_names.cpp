@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "fs/file_system.h"
@@ -35,6 +36,9 @@ Result<void> list(DirectoryStream& stream, std::uint64_t cookie, Add add) {
 }  // namespace
 
 Result<Entry> FileSystem::lookup(NodeId parent, const char* name, pid_t thread) {
+  if (is_dot(name)) {
+    return find_by_handle(parent, name);
+  }
   const auto directory = reach_for_name(parent, name);
   if (!directory) {
     return std::unexpected(directory.error());
@@ -63,6 +67,26 @@ Result<Entry> FileSystem::entry_held(NodeId directory, int directory_fd, const c
   if (entry) {
     complete(*entry);
     lost_names_.hold(entry->node, fd);
+  }
+  return entry;
+}
+
+// A program has come with a file handle of the mount, whose node the kernel has forgotten: it asks
+// for "." in it. Of a directory it also wants to know what is above, up to the root.
+Result<Entry> FileSystem::find_by_handle(NodeId node, std::string_view name) {
+  const auto fd = reach(node);
+  if (!fd) {
+    return std::unexpected(fd.error());
+  }
+  auto entry = [&]() -> Result<Entry> {
+    if (name == "." || node == kRootNode) {
+      return inodes_.find_again(node, (*fd)->get());
+    }
+    const auto above = source_.open_directory_above((*fd)->get());
+    return above ? inodes_.adopt_directory(above->get()) : std::unexpected(above.error());
+  }();
+  if (entry) {
+    complete(*entry);
   }
   return entry;
 }

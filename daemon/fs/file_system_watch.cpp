@@ -59,15 +59,16 @@ bool FileSystem::watch_directory(NodeId node, const SourceIdentity& identity, in
   return true;
 }
 
-// Unless it has become known again meanwhile, by another node. Where there are no handles to open
-// it by, the watch is left to go with the directory; its reports name nothing that is known.
+// Unless it has become known again in the meantime, by the same node or another one. Where there
+// are no handles to open it by, the watch is left to go with the directory; its reports name
+// nothing that is known.
 void FileSystem::unwatch_directory(NodeId node, const SourceIdentity& identity) {
   if (watch_ == nullptr) {
     return;
   }
   auto watched = watched_.lock();
   const auto found = watched->find(identity);
-  if (found == watched->end() || found->second.node != node) {
+  if (found == watched->end() || found->second.node != node || inodes_.is_known(node)) {
     return;
   }
   if (found->second.locator.is_handle) {

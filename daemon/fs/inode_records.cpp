@@ -45,7 +45,7 @@ InodeRecord* InodeRecords::find(const SourceIdentity& identity) {
 std::vector<NodeId> InodeRecords::find_by_handle(std::uint64_t handle_hash) const {
   std::vector<NodeId> nodes;
   by_handle_.find(handle_hash, [&](Slot slot) {
-    if (at(slot).locator.handle_hash == handle_hash) {
+    if (at(slot).locator.handle_hash == handle_hash && !at(slot).is_forgotten) {
       nodes.push_back(at(slot).node);
     }
     return false;  // and the next
@@ -68,13 +68,18 @@ void InodeRecords::insert(InodeRecord record) {
   append(std::move(record));
 }
 
+bool InodeRecords::has_identity(const InodeRecord& record) const {
+  const auto slot = slot_of(record.identity);
+  return slot && at(*slot).node == record.node;
+}
+
 bool InodeRecords::erase(NodeId node) {
   const auto slot = slot_of(node);
   if (!slot) {
     return false;
   }
   const InodeRecord& record = at(*slot);
-  const bool had_identity = slot_of(record.identity) == slot;
+  const bool had_identity = has_identity(record);
   by_node_.erase(hash_of(node), *slot);
   by_identity_.erase(hash_of(record.identity), *slot);
   by_handle_.erase(record.locator.handle_hash, *slot);
@@ -100,7 +105,9 @@ std::vector<NodeId> InodeRecords::nodes() const {
   nodes.reserve(size_);
   for (const Chunk& chunk : chunks_) {
     for (const InodeRecord& record : chunk) {
-      nodes.push_back(record.node);
+      if (!record.is_forgotten) {
+        nodes.push_back(record.node);
+      }
     }
   }
   return nodes;

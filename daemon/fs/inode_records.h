@@ -28,6 +28,7 @@ struct InodeRecord {
   std::uint64_t named_at = 0;
   bool is_watched = false;
   bool is_directory = false;
+  bool is_forgotten = false;  // by the kernel, which may come back to it by a file handle
 };
 
 // The records by node, by identity and by file handle. They lie without gaps in chunks of memory
@@ -42,17 +43,21 @@ class InodeRecords {
   // The record that got the identity last: its number is used again once a file is deleted.
   InodeRecord* find(const SourceIdentity& identity);
 
-  // Those whose handle has the hash.
+  // Those whose handle has the hash; none that is forgotten.
   std::vector<NodeId> find_by_handle(std::uint64_t handle_hash) const;
 
   // The node must be new.
   void insert(InodeRecord record);
 
-  // True if the node had its identity still, that is, if no later record took it over.
+  // True if the node has its identity still, that is, if no later record took it over.
+  bool has_identity(const InodeRecord& record) const;
+
+  // The same, answered of the record that goes.
   bool erase(NodeId node);
 
   void set_handle_hash(InodeRecord& record, std::uint64_t handle_hash);
 
+  // All but those that are forgotten.
   std::vector<NodeId> nodes() const;
   std::size_t size() const { return size_; }
 

@@ -30,17 +30,24 @@ Error stale() { return Error::from_errno(ESTALE, "find the file again"); }
 
 InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
                        int descriptor_limit)
+    : InodeTable(source, root, descriptors, descriptor_limit, Memory()) {}
+
+InodeTable::InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
+                       int descriptor_limit, const Memory& memory)
     : source_(source),
       descriptor_limit_(descriptor_limit),
+      most_forgotten_(memory.forgotten),
       state_(std::max<std::size_t>(descriptors, 1)) {
-  state_.lock()->inodes.insert({.node = kRootNode,
-                                .identity = mmapdirfs::identity_of(root),
-                                .locator = source_.locate(source_.root()->get(), ""),
-                                .parent = kRootNode,
-                                .birth = birth_of(root),
-                                .lookups = 1,
-                                .named_at = 1,
-                                .is_directory = true});
+  auto state = state_.lock();
+  state->last_node = std::max(memory.first_node, static_cast<std::uint64_t>(kRootNode));
+  state->inodes.insert({.node = kRootNode,
+                        .identity = mmapdirfs::identity_of(root),
+                        .locator = source_.locate(source_.root()->get(), ""),
+                        .parent = kRootNode,
+                        .birth = birth_of(root),
+                        .lookups = 1,
+                        .named_at = 1,
+                        .is_directory = true});
 }
 
 Result<Entry> InodeTable::lookup(NodeId parent, int parent_fd, const char* name) {
@@ -63,6 +70,53 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
     return std::unexpected(attributes.error());
   }
   return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), name);
+}
+
+// Whether the file is there still, reaching it has shown.
+Result<Entry> InodeTable::find_again(NodeId node, int fd) {
+  const auto attributes = Source::attributes(fd);
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  auto state = state_.lock();
+  InodeRecord* known = state->inodes.find(node);
+  if (known == nullptr) {
+    return std::unexpected(stale());
+  }
+  take_up(*state, *known);
+  return Entry{.node = node, .attributes = *attributes, .is_watched = known->is_watched};
+}
+
+Result<Entry> InodeTable::adopt_directory(int fd) {
+  const auto attributes = Source::attributes(fd);
+  if (!attributes) {
+    return std::unexpected(attributes.error());
+  }
+  Locator locator = source_.locate(fd, "");
+  const SourceIdentity identity = mmapdirfs::identity_of(*attributes);
+  if (locator.is_handle || identity == root_identity()) {
+    return intern(kNoNode, *attributes, std::move(locator), nullptr, "");
+  }
+  auto state = state_.lock();
+  InodeRecord* known = state->inodes.find(identity);
+  if (known == nullptr || known->birth != birth_of(*attributes)) {
+    return std::unexpected(stale());
+  }
+  take_up(*state, *known);
+  return Entry{.node = known->node, .attributes = *attributes, .is_watched = known->is_watched};
+}
+
+SourceIdentity InodeTable::root_identity() const {
+  return state_.lock()->inodes.find(kRootNode)->identity;
+}
+
+// The kernel learns of the node, perhaps again.
+void InodeTable::take_up(State& state, InodeRecord& known) {
+  ++known.lookups;
+  if (known.is_forgotten) {
+    known.is_forgotten = false;
+    --state.forgotten_count;
+  }
 }
 
 void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
@@ -106,7 +160,7 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
     if (known->node != kRootNode) {
       note_found(*state, *known, parent, name, std::move(locator));
     }
-    ++known->lookups;
+    take_up(*state, *known);
     known->named_at = std::max(known->named_at, named_at);
     entry.node = known->node;
     entry.is_watched = known->is_watched;
@@ -123,7 +177,7 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
                           .lookups = 1,
                           .named_at = named_at,
                           .is_directory = S_ISDIR(attributes.stx_mode)});
-    state->most = std::max(state->most, state->inodes.size());
+    state->most = std::max(state->most, state->inodes.size() - state->forgotten_count);
   }
   evicted = remember_descriptor(*state, entry.node, std::move(fd));
   return entry;
@@ -164,7 +218,7 @@ InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
   std::optional<SharedFd> dropped;  // closed after the lock is dropped
   auto state = state_.lock();
   InodeRecord* known = state->inodes.find(node);
-  if (node == kRootNode || known == nullptr) {
+  if (node == kRootNode || known == nullptr || known->is_forgotten) {
     return {};
   }
   known->lookups -= std::min(count, known->lookups);
@@ -172,16 +226,41 @@ InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
     return {};
   }
   dropped = state->descriptors.erase(node);
-  const SourceIdentity identity = known->identity;
   Forgotten forgotten;
-  if (state->inodes.erase(node)) {
-    forgotten.gone = identity;
+  if (state->inodes.has_identity(*known)) {
+    forgotten.gone = known->identity;
   }
-  forgotten.many_went = state->most >= kMany && state->inodes.size() < state->most / 2;
+  if (known->locator.is_handle && most_forgotten_ > 0) {
+    remember(*state, *known);
+  } else {
+    state->inodes.erase(node);
+  }
+  const std::size_t left = state->inodes.size() - state->forgotten_count;
+  forgotten.many_went = state->most >= kMany && left < state->most / 2;
   if (forgotten.many_went) {
-    state->most = state->inodes.size();
+    state->most = left;
   }
   return forgotten;
+}
+
+// Makes room for it, too. A node that was known again in between, and is forgotten once more, goes
+// in the turn of its first time.
+void InodeTable::remember(State& state, InodeRecord& known) const {
+  known.is_forgotten = true;
+  known.is_watched = false;
+  known.version = 0;  // the kernel's pages are gone
+  ++state.forgotten_count;
+  state.forgotten.push_back(known.node);
+  if (state.forgotten.size() <= most_forgotten_) {
+    return;
+  }
+  const NodeId oldest = state.forgotten.front();
+  state.forgotten.pop_front();
+  const InodeRecord* const found = state.inodes.find(oldest);
+  if (found != nullptr && found->is_forgotten) {
+    state.inodes.erase(oldest);
+    --state.forgotten_count;
+  }
 }
 
 Result<SharedFd> InodeTable::reach(NodeId node) {
@@ -350,8 +429,17 @@ void InodeTable::set_watched(NodeId node, bool watched) {
   }
 }
 
+bool InodeTable::is_known(NodeId node) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known != nullptr && !known->is_forgotten;
+}
+
 std::vector<NodeId> InodeTable::nodes() const { return state_.lock()->inodes.nodes(); }
 
-std::size_t InodeTable::size() const { return state_.lock()->inodes.size(); }
+std::size_t InodeTable::size() const {
+  auto state = state_.lock();
+  return state->inodes.size() - state->forgotten_count;
+}
 
 }  // namespace mmapdirfs

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <span>
@@ -32,19 +33,40 @@ struct KnownName {
 // checked. The kernel's lookup counts decide when a record goes; the root's never does. A record is
 // some 200 bytes, all told, which go back to the kernel with it.
 //
+// Beyond that the table remembers a bounded number of files that the kernel has forgotten and that
+// are found by handle. The kernel may come back to them by their nodes, since a program or an NFS
+// client has a file handle of the mount; and they have the same node when they are found by name.
+//
 // Any thread may call. One lock, held across no system call.
 class InodeTable {
  public:
+  struct Memory {
+    // Nodes are counted up from here: of a file handle that another mount gave out nothing may be
+    // known.
+    std::uint64_t first_node = static_cast<std::uint64_t>(kRootNode);
+    std::size_t forgotten = 0;  // how many files are remembered that the kernel has forgotten
+  };
+
   // `source` must outlive the table. Holds `descriptors` O_PATH descriptors at most, and none whose
   // number reaches `descriptor_limit`: those are for the moment.
   InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
              int descriptor_limit = std::numeric_limits<int>::max());
+  InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
+             int descriptor_limit, const Memory& memory);
 
   // Finds `name` in a directory, raising its lookup count by one.
   Result<Entry> lookup(NodeId parent, int parent_fd, const char* name);
 
   // The same for a file that is open already, as `name` in that directory; `fd` is borrowed.
   Result<Entry> adopt(NodeId parent, int fd, const char* name);
+
+  // Finds a node again that the kernel comes with by a file handle, raising its lookup count by
+  // one; `fd` is the node's. ESTALE where nothing is known of it any more.
+  Result<Entry> find_again(NodeId node, int fd);
+
+  // The directory above one, which `fd` is open on. ESTALE where it can only be known by a name and
+  // isn't.
+  Result<Entry> adopt_directory(int fd);
 
   // A file that may be known was given the name `name` in a directory by way of the mount; lookup
   // counts stay.
@@ -95,7 +117,10 @@ class InodeTable {
   bool is_watched(NodeId node) const;
   void set_watched(NodeId node, bool watched);
 
-  // All that are known, the root too.
+  // Whether the kernel knows it.
+  bool is_known(NodeId node) const;
+
+  // All that the kernel knows, the root too.
   std::vector<NodeId> nodes() const;
   std::size_t size() const;
 
@@ -118,11 +143,16 @@ class InodeTable {
 
     InodeRecords inodes;
     LruMap<NodeId, SharedFd> descriptors;
+    std::deque<NodeId> forgotten;  // in this order; some are known again
+    std::size_t forgotten_count = 0;
     std::size_t most = 0;  // inodes known at once since memory was given back last
     std::uint64_t clock = 0;
     std::uint64_t last_node = static_cast<std::uint64_t>(kRootNode);
   };
 
+  SourceIdentity root_identity() const;
+  static void take_up(State& state, InodeRecord& known);
+  void remember(State& state, InodeRecord& known) const;
   static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
   static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name);
   static void note_found(State& state, InodeRecord& known, NodeId parent, const char* name,
@@ -139,6 +169,7 @@ class InodeTable {
 
   const Source& source_;
   const int descriptor_limit_;
+  const std::size_t most_forgotten_;
   mutable mmapdir::Guarded<State> state_;
 };
 

@@ -112,6 +112,38 @@ Result<UniqueFd> Source::open_across_mount(int directory, const char* name) cons
   return fd;
 }
 
+// What leads to the root is beneath it.
+Result<UniqueFd> Source::open_directory_above(int directory) const {
+  const auto root = attributes(root_->get());
+  auto next = attributes(directory);
+  if (!root || !next) {
+    return std::unexpected(root ? next.error() : root.error());
+  }
+  UniqueFd above;
+  UniqueFd at;
+  for (auto below = *next; identity_of(below) != identity_of(*root); below = *next) {
+    UniqueFd fd(::openat(at ? at.get() : directory, "..", kPathFlags | O_DIRECTORY));
+    if (!fd) {
+      return std::unexpected(Error::from_errno(errno, "go to the directory above"));
+    }
+    next = attributes(fd.get());
+    if (!next) {
+      return std::unexpected(next.error());
+    }
+    if (identity_of(*next) == identity_of(below)) {
+      break;  // the top of everything
+    }
+    if (!above) {
+      above = UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    }
+    at = std::move(fd);
+  }
+  if (!above || identity_of(*next) != identity_of(*root)) {
+    return std::unexpected(Error::from_errno(ESTALE, "go to the directory above"));
+  }
+  return above;
+}
+
 Result<UniqueFd> Source::open_path(const std::string& path) const {
   UniqueFd opened;
   for (const auto& name : std::filesystem::path(path)) {

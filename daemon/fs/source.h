@@ -56,6 +56,10 @@ class Source {
 
   Locator locate(int fd, const char* name) const;
 
+  // An O_PATH descriptor of the directory above one that isn't the root. ESTALE where that has left
+  // the source.
+  Result<UniqueFd> open_directory_above(int directory) const;
+
   // An O_PATH descriptor of what a path from the root leads to, symlinks as they are.
   Result<UniqueFd> open_path(const std::string& path) const;
 

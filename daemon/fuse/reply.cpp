@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/reply.h"
 
+#include <sys/random.h>
 #include <sys/sysmacros.h>
 
 #include <cstdint>
@@ -17,6 +18,17 @@ std::int64_t now() {
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
   return time.tv_sec;
+}
+
+// Part of a file handle, beside the node, so that one of another mount is known for what it is. The
+// process has one mount; the kernel wants zero for the root.
+std::uint64_t generation() {
+  static const std::uint64_t drawn = [] {
+    std::uint32_t number = 0;
+    (void)::getrandom(&number, sizeof number, 0);
+    return number | 1U;
+  }();
+  return drawn;
 }
 
 double seconds(CachePolicy::Time time) { return static_cast<double>(time.count()); }
@@ -57,6 +69,7 @@ double attribute_timeout(const Attributes& attributes, const CachePolicy& policy
 fuse_entry_param to_entry_param(const Entry& entry, const CachePolicy& policy) {
   fuse_entry_param param{};
   param.ino = static_cast<fuse_ino_t>(entry.node);
+  param.generation = entry.node == kRootNode ? 0 : generation();
   param.attr = to_stat(entry.attributes);
   param.attr_timeout =
       attribute_timeout(entry.attributes, policy, entry.is_watched, entry.may_be_mapped);

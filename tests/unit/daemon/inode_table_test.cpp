@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,12 +22,15 @@
 namespace mmapdirfs::test {
 namespace {
 
+using mmapdir::test::require_root;
+
 constexpr NodeId kUnknownNode{123456};
 
 // A table over a temporary directory with one file, "file".
 class Table {
  public:
-  explicit Table(std::size_t descriptors = 16, Reaching reaching = Reaching::kByHandle) {
+  explicit Table(std::size_t descriptors = 16, Reaching reaching = Reaching::kByHandle,
+                 const InodeTable::Memory& memory = {}) {
     write_file(directory_ / "file", "bytes");
     const auto open = [&] {
       auto source = Source::open(open_directory(directory_.path()));
@@ -42,7 +46,8 @@ class Table {
     REQUIRE(source_);
     const auto root = Source::attributes(source_->root()->get());
     REQUIRE(root);
-    inodes_ = std::make_unique<InodeTable>(*source_, *root, descriptors);
+    inodes_ = std::make_unique<InodeTable>(*source_, *root, descriptors,
+                                           std::numeric_limits<int>::max(), memory);
   }
 
   InodeTable& inodes() { return *inodes_; }
@@ -230,6 +235,55 @@ TEST_CASE("All known nodes are told, the root too", "[inodes]") {
   CHECK(table.inodes().nodes() == std::vector{kRootNode});
   const NodeId node = table.look_up("file");
   CHECK(table.inodes().nodes() == std::vector{kRootNode, node});
+}
+
+TEST_CASE("A file that the kernel has forgotten has its node again, by handle and by name",
+          "[inodes]") {
+  require_root();
+  constexpr std::uint64_t kFirst = 1'000;
+  constexpr std::size_t kMost = 10;
+  Table table(1, Reaching::kByHandle, {.first_node = kFirst, .forgotten = kMost});
+  const NodeId node = table.look_up("file");
+  CHECK(static_cast<std::uint64_t>(node) > kFirst);
+  table.inodes().forget(node, 1);
+  table.inodes().forget(node, 1);
+  CHECK(table.inodes().size() == 1);
+  CHECK(table.inodes().nodes().size() == 1);
+  CHECK_FALSE(table.inodes().is_known(node));
+
+  const auto fd = table.inodes().reach(node);
+  REQUIRE(errno_of(fd) == 0);
+  const auto again = table.inodes().find_again(node, (*fd)->get());
+  REQUIRE(errno_of(again) == 0);
+  CHECK(again->node == node);
+  CHECK(table.inodes().is_known(node));
+  table.inodes().forget(node, 1);
+
+  std::filesystem::rename(table / "file", table / "renamed");
+  CHECK(table.look_up("renamed") == node);
+  CHECK(table.inodes().size() == 2);
+}
+
+TEST_CASE("Only so many forgotten files are remembered", "[inodes]") {
+  require_root();
+  constexpr std::size_t kMost = 10;
+  Table table(1, Reaching::kByHandle, {.forgotten = kMost});
+  std::vector<NodeId> nodes;
+  for (std::size_t i = 0; i < 3 * kMost; ++i) {
+    const std::string name = "file-" + std::to_string(i);
+    write_file(table / name, "");
+    nodes.push_back(table.look_up(name.c_str()));
+    table.inodes().forget(nodes.back(), 1);
+    table.look_up("file");  // comes and goes all the time
+    table.inodes().forget(table.look_up("file"), 2);
+  }
+  std::size_t found = 0;
+  for (const NodeId node : nodes) {
+    found += static_cast<std::size_t>(table.inodes().reach(node).has_value());
+  }
+  CHECK(found >= 1);
+  CHECK(found <= kMost);
+  CHECK(table.inodes().size() == 1);
 }
 
 }  // namespace

@@ -44,12 +44,36 @@ TEST_CASE("Only a single component is a name", "[lookup]") {
   Fixture fixture;
   std::filesystem::create_directories(fixture / "a/b");
   const NodeId directory = fixture.node_of("a");
-  for (const char* name : {".", "..", "", "a/b", "/", "/etc", "a/", "../a", "./a"}) {
+  for (const char* name : {"", "a/b", "/", "/etc", "a/", "../a", "./a"}) {
     CAPTURE(name);
     CHECK(errno_of(fixture.fs().lookup(kRootNode, name)) == EINVAL);
     CHECK(errno_of(fixture.fs().lookup(directory, name)) == EINVAL);
   }
   CHECK(fixture.fs().counts().inodes == 2);
+}
+
+TEST_CASE("A dot is the node itself, two are the directory above it and never above the root",
+          "[lookup]") {
+  Fixture fixture({.reaching = each_reaching()});
+  std::filesystem::create_directories(fixture / "a/b");
+  write_file(fixture / "file", "");
+  const NodeId inner = fixture.node_of("a/b");
+  const NodeId outer = fixture.node_of("a");
+  const auto found = [&](NodeId node, const char* name) {
+    const auto entry = fixture.fs().lookup(node, name);
+    return entry ? entry->node : kNoNode;
+  };
+  CHECK(found(inner, ".") == inner);
+  CHECK(found(inner, "..") == outer);
+  CHECK(found(outer, "..") == kRootNode);
+  CHECK(found(kRootNode, ".") == kRootNode);
+  CHECK(found(kRootNode, "..") == kRootNode);
+  CHECK(errno_of(fixture.fs().lookup(fixture.node_of("file"), "..")) == ENOTDIR);
+  CHECK(errno_of(fixture.fs().lookup(kUnknownNode, ".")) == ESTALE);
+
+  const TemporaryDirectory elsewhere;
+  std::filesystem::rename(fixture / "a/b", elsewhere / "b");
+  CHECK(errno_of(fixture.fs().lookup(inner, "..")) == ESTALE);
 }
 
 TEST_CASE("Names that only look special are found", "[lookup]") {
