@@ -74,6 +74,7 @@ Result<UniqueFd> FileSystem::hold_place_for_descriptor() {
     if (!is_last_try) {
       // A program's open file is worth more than a way to another.
       inodes_.drop_descriptors();
+      lost_names_.let_go_of_all();
       kept_inodes_.drop_all();
     }
   }
