@@ -37,7 +37,7 @@ using Path = std::filesystem::path;
 constexpr int kNoAppend = 0x20;   // RWF_NOAPPEND, Linux 6.9
 constexpr int kDontCache = 0x80;  // RWF_DONTCACHE, Linux 6.14
 
-enum class Where { kEverywhere, kPassthrough };
+enum class Where { kEverywhere, kPassthrough, kNotPassthrough };
 
 struct Exception {
   const char* name;
@@ -181,7 +181,8 @@ const std::array exceptions{
 };
 
 bool applies(const Exception& exception, bool passthrough) {
-  return exception.where == Where::kEverywhere || passthrough;
+  return exception.where == Where::kEverywhere ||
+         (exception.where == Where::kPassthrough) == passthrough;
 }
 
 std::string answer_of(const Exception& exception, const Path& directory) {
