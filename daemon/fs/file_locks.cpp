@@ -2,8 +2,7 @@
 #include "fs/file_locks.h"
 
 #include <cerrno>
-
-#include "fs/source.h"
+#include <utility>
 
 namespace mmapdirfs {
 namespace {
@@ -27,6 +26,12 @@ Result<void> apply(int description, int command, const struct flock& lock) {
   return {};
 }
 
+// It fails only for want of memory, which the kernel needs to split a lock; then the lock goes with
+// the description.
+void unlock(int description, const LockedRange& range) {
+  [[maybe_unused]] const auto done = apply(description, F_OFD_SETLK, range.lock_of_type(F_UNLCK));
+}
+
 Result<struct flock> conflict_on(int description, const struct flock& lock) {
   struct flock found = for_description(lock);
   if (::fcntl(description, F_OFD_GETLK, &found) != 0) {
@@ -37,49 +42,85 @@ Result<struct flock> conflict_on(int description, const struct flock& lock) {
 
 }  // namespace
 
-Result<SharedFd> FileLocks::open_description(int fd) {
-  const ProcPath path(fd);
-  UniqueFd opened(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!opened) {
-    opened.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  }
-  if (!opened) {
-    return std::unexpected(Error::from_errno(errno, "open for locking"));
-  }
-  return std::make_shared<const UniqueFd>(std::move(opened));
+std::size_t FileLocks::KeyHash::operator()(const Key& key) const noexcept {
+  // Owners are spread already (the kernel encrypts a pointer), nodes are dense.
+  return std::hash<std::uint64_t>()(static_cast<std::uint64_t>(key.owner) ^
+                                    static_cast<std::uint64_t>(key.node) << 1U);
 }
 
-Result<SharedFd> FileLocks::description_of(NodeId node, LockOwner owner, pid_t pid, int fd) {
-  if (auto known = find(node, owner)) {
+Result<void> FileLocks::set(const LockWay& way, int fd, const struct flock& lock) {
+  const Key key{.node = way.node, .owner = way.owner};
+  const auto turn = turns_.lock(key);
+  if (lock.l_type == F_UNLCK && !find(key)) {
+    return {};
+  }
+  const auto description = find_or_open(key, lock.l_pid, fd);
+  if (!description) {
+    return std::unexpected(description.error());
+  }
+  return set_in_turn(way, *description, lock);
+}
+
+// A lock that was waited for may have been given back already, by another thread of its owner. It
+// counts as taken in the turn that comes after the wait, in which it is taken once more.
+Result<void> FileLocks::wait(const LockWay& way, int fd, const struct flock& lock) {
+  const Key key{.node = way.node, .owner = way.owner};
+  while (true) {
+    const auto description = [&] {
+      const auto turn = turns_.lock(key);
+      return find_or_open(key, lock.l_pid, fd);
+    }();
+    if (!description) {
+      return std::unexpected(description.error());
+    }
+    if (auto waited = apply((*description)->get(), F_OFD_SETLKW, lock); !waited) {
+      return waited;
+    }
+    const auto turn = turns_.lock(key);
+    if (find(key) != *description) {
+      continue;  // the owner has closed the file; the lock goes with this description
+    }
+    auto taken = set_in_turn(way, *description, lock);
+    if (taken || taken.error().errnum() != EAGAIN) {
+      return taken;
+    }
+  }
+}
+
+// The owner's turn is held.
+Result<void> FileLocks::set_in_turn(const LockWay& way, const SharedFd& description,
+                                    const struct flock& lock) {
+  if (auto done = apply(description->get(), F_OFD_SETLK, lock); !done) {
+    return done;
+  }
+  auto owners = owners_.lock();
+  LockedRanges& ranges = owners->at({.node = way.node, .owner = way.owner}).ranges;
+  if (lock.l_type == F_UNLCK) {
+    ranges.remove(LockedRange::of(lock));
+  } else {
+    ranges.add(LockedRange::of(lock), way.handle);
+  }
+  return {};
+}
+
+// The owner's turn is held.
+Result<SharedFd> FileLocks::find_or_open(const Key& key, pid_t pid, int fd) {
+  if (auto known = find(key)) {
     return known;
   }
-  auto opened = open_description(fd);
-  if (!opened) {
-    return opened;
-  }
-  // Another thread of the owner may have been faster: then its description is the one.
-  auto owners = owners_.lock();
-  const auto [place, is_new] =
-      owners->try_emplace({node, owner}, Owner{.pid = pid, .description = *opened});
-  if (is_new) {
+  auto opened = open_lock_description(fd);
+  if (opened) {
     descriptions_.add(*opened);
+    owners_.lock()->emplace(key, Owner{.pid = pid, .description = *opened});
   }
-  return place->second.description;
-}
-
-Result<void> FileLocks::set(int description, const struct flock& lock) {
-  return apply(description, F_OFD_SETLK, lock);
-}
-
-Result<void> FileLocks::wait(int description, const struct flock& lock) {
-  return apply(description, F_OFD_SETLKW, lock);
+  return opened;
 }
 
 Result<struct flock> FileLocks::find_conflict(NodeId node, LockOwner owner, int fd,
                                               const struct flock& lock) const {
-  auto own = find(node, owner);
+  auto own = find({.node = node, .owner = owner});
   if (!own) {
-    auto opened = open_description(fd);
+    auto opened = open_lock_description(fd);
     if (!opened) {
       return std::unexpected(opened.error());
     }
@@ -93,7 +134,7 @@ Result<struct flock> FileLocks::find_conflict(NodeId node, LockOwner owner, int 
   // in the way on exactly these bytes.
   struct flock exactly = *found;
   exactly.l_type = F_WRLCK;
-  for (const Owner& other : others_of(node, owner)) {
+  for (const Holder& other : others_of(node, owner)) {
     const auto obstacle = conflict_on(other.description->get(), exactly);
     if (obstacle && obstacle->l_type == F_UNLCK) {
       found->l_pid = other.pid;
@@ -103,24 +144,53 @@ Result<struct flock> FileLocks::find_conflict(NodeId node, LockOwner owner, int 
   return found;
 }
 
-void FileLocks::release(NodeId node, LockOwner owner) {
-  // Closing the description gives its locks back; that happens after the table is unlocked.
-  const auto released = owners_.lock()->extract({node, owner});
+void FileLocks::release_all(NodeId node, LockOwner owner) {
+  const Key key{.node = node, .owner = owner};
+  if (!find(key)) {
+    return;  // most closes: nobody who comes to lock meanwhile closes the file here and now
+  }
+  const auto turn = turns_.lock(key);
+  const auto released = owners_.lock()->extract(key);
+  if (!released.empty()) {
+    // Closing the description would do, but a thread that waits for another lock has it open.
+    unlock(released.mapped().description->get(), kWholeFile);
+  }
 }
 
-SharedFd FileLocks::find(NodeId node, LockOwner owner) const {
+void FileLocks::release_handle(const LockWay& way) {
+  const Key key{.node = way.node, .owner = way.owner};
+  const auto turn = turns_.lock(key);
+  const auto description = find(key);
+  if (!description) {
+    return;
+  }
+  const auto [ranges, is_last] = [&] {
+    auto owners = owners_.lock();
+    LockedRanges& held = owners->at(key).ranges;
+    auto taken = held.take(way.handle);
+    return std::pair(std::move(taken), held.empty());
+  }();
+  for (const LockedRange& range : ranges) {
+    unlock(description->get(), range);
+  }
+  if (is_last) {
+    const auto released = owners_.lock()->extract(key);
+  }
+}
+
+SharedFd FileLocks::find(const Key& key) const {
   auto owners = owners_.lock();
-  const auto found = owners->find({node, owner});
+  const auto found = owners->find(key);
   return found == owners->end() ? nullptr : found->second.description;
 }
 
-std::vector<FileLocks::Owner> FileLocks::others_of(NodeId node, LockOwner owner) const {
-  std::vector<Owner> others;
+std::vector<FileLocks::Holder> FileLocks::others_of(NodeId node, LockOwner owner) const {
+  std::vector<Holder> others;
   auto owners = owners_.lock();
-  for (auto it = owners->lower_bound({node, LockOwner{}});
-       it != owners->end() && it->first.first == node; ++it) {
-    if (it->first.second != owner) {
-      others.push_back(it->second);
+  for (auto it = owners->lower_bound({.node = node, .owner = LockOwner{}});
+       it != owners->end() && it->first.node == node; ++it) {
+    if (it->first.owner != owner) {
+      others.push_back({.pid = it->second.pid, .description = it->second.description});
     }
   }
   return others;

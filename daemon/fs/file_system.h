@@ -24,6 +24,7 @@
 #include "fs/directory_cookies.h"
 #include "fs/directory_stream.h"
 #include "fs/file_locks.h"
+#include "fs/files_with_locks.h"
 #include "fs/handle_table.h"
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
@@ -299,7 +300,8 @@ class FileSystem {
     // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
     mmapdir::Guarded<SharedFd> flock_description;
     // Who took record locks by way of this handle. A process gives its own back at each close; what
-    // is left at the last one are locks of the open file description itself (F_OFD_SETLK).
+    // is left at the last one are locks of the open file description itself (F_OFD_SETLK), and those
+    // of closes that the daemon isn't told of (see OpenedFile::needs_flush).
     mmapdir::Guarded<std::set<LockOwner>> lock_owners;
   };
 
@@ -333,7 +335,7 @@ class FileSystem {
                           const std::function<void(const FileFigures&)>& visit);
   void find_again(const std::string& path, FileFigures& figures) const;
   Result<SharedFd> flock_description(OpenFile& file);
-  Result<SharedFd> record_lock_description(OpenFile& file, LockOwner owner, pid_t pid);
+  Result<void> prepare_record_lock(OpenFile& file, LockOwner owner);
   int errno_of_missing(std::string_view name, int errnum) const;
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
@@ -343,6 +345,7 @@ class FileSystem {
   void tell_lost_name(NodeId node, const Caller& caller);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
+  void keep(NodeId node, const std::shared_ptr<OpenInode>& inode);
   mmapdir::Advice advice_of(int fd) const;
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
   Result<Entry> find_by_handle(NodeId node, std::string_view name);
@@ -377,6 +380,7 @@ class FileSystem {
   HandleTable<OpenFile> files_;
   LockDescriptions flock_descriptions_;
   FileLocks locks_;
+  FilesWithLocks files_with_locks_;
   LockWaits lock_waits_;
   HandleTable<OpenDirectory> directories_;
   CookiesOfDirectories cookies_;

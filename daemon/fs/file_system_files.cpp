@@ -157,7 +157,7 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
                     .keep_pages = false,
                     .is_changing = recent_changes_.contains(node),
                     .begins_to_be_mapped = false,
-                    .needs_flush = !only_reads || inode->has_record_locks()};
+                    .needs_flush = !only_reads || files_with_locks_.contains(node)};
   if (opened.path != ReadPath::kPassthrough && checks_versions_) {
     const auto attributes = Source::attributes(fd->get());
     opened.keep_pages = attributes && inodes_.exchange_version(node, file_version(*attributes));
@@ -350,7 +350,7 @@ Result<void> FileSystem::flush(HandleId handle, LockOwner owner) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  locks_.release((*file)->node, owner);
+  locks_.release_all((*file)->node, owner);
   const int duplicate = ::dup((*file)->fd->get());
   if (duplicate < 0 || (::close(duplicate) != 0 && errno != EINTR)) {
     return std::unexpected(Error::from_errno(errno, "close"));
@@ -398,7 +398,7 @@ void FileSystem::release(HandleId handle) {
   }
   const NodeId node = file->node;
   for (const LockOwner owner : *file->lock_owners.lock()) {
-    locks_.release(node, owner);
+    locks_.release_handle({.node = node, .owner = owner, .handle = handle});
   }
   auto inode = file->inode;
   if (file->may_be_mapped) {
@@ -407,10 +407,19 @@ void FileSystem::release(HandleId handle) {
   file.reset();
   const bool is_last = inode.use_count() == 1;
   if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {
-    kept_inodes_.keep(node, std::move(inode));
+    keep(node, inode);
   }
   inode.reset();
   open_inodes_.prune(node);
+}
+
+// A release may come late: what would take the inode out again, its deletion or the kernel's having
+// forgotten it, may be over already.
+void FileSystem::keep(NodeId node, const std::shared_ptr<OpenInode>& inode) {
+  kept_inodes_.keep(node, inode);
+  if (!inodes_.is_known(node) || has_no_name(inode->fd()->get())) {
+    kept_inodes_.drop(node);
+  }
 }
 
 }  // namespace mmapdirfs

@@ -20,15 +20,15 @@ Result<void> apply_flock(int description, int operation) {
 
 }  // namespace
 
-Result<SharedFd> FileSystem::record_lock_description(OpenFile& file, LockOwner owner, pid_t pid) {
-  auto place = hold_place_for_descriptor();
+// What the handle is to know before a lock is taken by way of it, so that closes give it back.
+Result<void> FileSystem::prepare_record_lock(OpenFile& file, LockOwner owner) {
+  const auto place = hold_place_for_descriptor();
   if (!place) {
     return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
-  place->reset();
-  file.inode->note_record_lock();
+  files_with_locks_.note(file.node);
   file.lock_owners.lock()->insert(owner);
-  return locks_.description_of(file.node, owner, pid, file.fd->get());
+  return {};
 }
 
 Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
@@ -37,14 +37,13 @@ Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
   if (!file) {
     return std::unexpected(file.error());
   }
-  if (lock.l_type == F_UNLCK && !locks_.find((*file)->node, owner)) {
-    return {};
+  if (lock.l_type != F_UNLCK) {
+    if (const auto prepared = prepare_record_lock(**file, owner); !prepared) {
+      return prepared;
+    }
   }
-  const auto description = record_lock_description(**file, owner, lock.l_pid);
-  if (!description) {
-    return std::unexpected(description.error());
-  }
-  return FileLocks::set((*description)->get(), lock);
+  return locks_.set({.node = (*file)->node, .owner = owner, .handle = handle}, (*file)->fd->get(),
+                    lock);
 }
 
 Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, LockOwner owner,
@@ -53,11 +52,11 @@ Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, Loc
   if (!file) {
     return std::unexpected(file.error());
   }
-  auto description = record_lock_description(**file, owner, lock.l_pid);
-  if (!description) {
-    return std::unexpected(description.error());
+  if (const auto prepared = prepare_record_lock(**file, owner); !prepared) {
+    return std::unexpected(prepared.error());
   }
-  return [fd = std::move(*description), lock] { return FileLocks::wait(fd->get(), lock); };
+  const LockWay way{.node = (*file)->node, .owner = owner, .handle = handle};
+  return [this, way, fd = (*file)->fd, lock] { return locks_.wait(way, fd->get(), lock); };
 }
 
 Result<struct flock> FileSystem::find_record_lock(HandleId handle, LockOwner owner,
@@ -78,7 +77,8 @@ Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
     return std::unexpected(Error::from_errno(ENOLCK, "hold one more lock"));
   }
   place->reset();
-  auto opened = FileLocks::open_description(file.fd->get());
+  files_with_locks_.note(file.node);
+  auto opened = open_lock_description(file.fd->get());
   if (!opened) {
     return opened;
   }

@@ -98,6 +98,7 @@ void FileSystem::forget(NodeId node, std::uint64_t count) {
     kept_inodes_.drop(node);
     lost_names_.let_go_of(node);
     mappings_.forget(node);
+    files_with_locks_.forget(node);
   }
   cookies_.forget(node);
   open_inodes_.prune(node);  // if a request outlived the node's last handle

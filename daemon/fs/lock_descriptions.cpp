@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lock_descriptions.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <string>
+#include <utility>
+
+#include "fs/source.h"
 
 namespace mmapdirfs {
 namespace {
@@ -23,6 +29,18 @@ std::size_t locks_of(int fd) {
 }
 
 }  // namespace
+
+Result<SharedFd> open_lock_description(int fd) {
+  const ProcPath path(fd);
+  UniqueFd opened(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!opened) {
+    opened.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  if (!opened) {
+    return std::unexpected(Error::from_errno(errno, "open for locking"));
+  }
+  return std::make_shared<const UniqueFd>(std::move(opened));
+}
 
 void LockDescriptions::add(const SharedFd& description) {
   auto state = state_.lock();

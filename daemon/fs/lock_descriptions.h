@@ -10,6 +10,10 @@
 
 namespace mmapdirfs {
 
+// A new description on the file of `fd`, to hold locks; for writing if that may be, since an
+// exclusive record lock needs it.
+Result<SharedFd> open_lock_description(int fd);
+
 // The open file descriptions by which locks are held on the source, to tell how many there are. It
 // keeps none of them open: closing one gives its locks back, which mustn't wait for this.
 //

@@ -78,10 +78,6 @@ class OpenInode {
     read_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
 
-  // Record locks were taken, which closes give back.
-  void note_record_lock() { has_record_locks_ = true; }
-  bool has_record_locks() const { return has_record_locks_; }
-
   // The file's version (see fs/file_version.h) when the kernel last dropped its pages while the
   // file was open: those that it has now are no older. Zero where that can't be told.
   std::uint64_t pages_version() const { return pages_version_; }
@@ -109,7 +105,6 @@ class OpenInode {
   mmapdir::MappingCache& cache_;
   const mmapdir::Advice advice_;
   mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
-  std::atomic<bool> has_record_locks_ = false;
   std::atomic<std::uint64_t> pages_version_ = 0;
   std::atomic<std::uint64_t> opens_ = 0;
   std::atomic<std::uint64_t> reads_ = 0;

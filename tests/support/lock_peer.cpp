@@ -40,10 +40,29 @@ int go_on_in_child() {
   return child;
 }
 
+// A child that keeps what its parent has open, and does nothing else.
+pid_t start_holder() {
+  const pid_t child = must(::fork(), "fork");
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (true) {
+      ::pause();
+    }
+  }
+  return child;
+}
+
+void end_holder(pid_t holder) {
+  must(::kill(holder, SIGKILL), "kill");
+  must(::waitpid(holder, nullptr, 0), "waitpid");
+}
+
 class LockServer {
  public:
   LockServer(const std::filesystem::path& file, std::array<int, 2> flags)
-      : file_(file), descriptors_{open_fd(file, flags[0]), open_fd(file, flags[1])} {}
+      : file_(file),
+        flags_(flags),
+        descriptors_{open_fd(file, flags[0]), open_fd(file, flags[1])} {}
 
   int serve(int channel) {
     LockCall call{};
@@ -57,7 +76,8 @@ class LockServer {
 
  private:
   int carry_out(LockCall& call) {
-    UniqueFd& fd = descriptors_.at(static_cast<std::size_t>(call.descriptor));
+    const auto place = static_cast<std::size_t>(call.descriptor);
+    UniqueFd& fd = descriptors_.at(place);
     switch (call.command) {
       case kFlock:
         return ::flock(fd.get(), call.lock.l_type);
@@ -69,13 +89,25 @@ class LockServer {
         return 0;
       case kFork:
         return go_on_in_child();
+      case kOpen:
+        fd.reset();
+        fd = open_fd(file_, flags_.at(place));
+        return 0;
+      case kHold:
+        holder_ = start_holder();
+        return 0;
+      case kEndHold:
+        end_holder(holder_);
+        return 0;
       default:
         return ::fcntl(fd.get(), call.command, &call.lock);
     }
   }
 
   std::filesystem::path file_;
+  std::array<int, 2> flags_;
   std::array<UniqueFd, 2> descriptors_;
+  pid_t holder_ = 0;
 };
 
 }  // namespace

@@ -19,6 +19,9 @@ inline constexpr int kCloseOther = -2;  // opens the file once more and closes t
 inline constexpr int kClose = -3;       // closes the descriptor
 inline constexpr int kFork = -4;        // its child goes on in its place; it lives until that ends
 inline constexpr int kExit = -5;
+inline constexpr int kOpen = -6;     // opens the file anew as the descriptor, which is closed
+inline constexpr int kHold = -7;     // a child begins to hold all descriptors that are open now
+inline constexpr int kEndHold = -8;  // it ends
 
 struct LockCall {
   int descriptor;  // 0 or 1: it has the file open twice

@@ -124,6 +124,20 @@ TEST_CASE("A kept file goes when the kernel forgets it", "[kept_inodes]") {
   CHECK(file.fixture.registry().open_now() == 0);
 }
 
+// The kernel sends a release when nobody waits for it: the deletion and the forgetting may be over.
+TEST_CASE("A release that comes late keeps nothing of a file that is gone", "[kept_inodes]") {
+  WatchedFile file;
+  const auto opened = file.fixture.fs().open(file.node, O_RDONLY, self());
+  REQUIRE(errno_of(opened) == 0);
+  SECTION("deleted") {
+    std::filesystem::remove(file.fixture / "file");
+    file.fixture.fs().let_go_of_unused(file.node);
+  }
+  SECTION("forgotten") { file.fixture.fs().forget(file.node, 1); }
+  file.fixture.fs().release(opened->handle);
+  CHECK(file.fixture.registry().open_now() == 0);
+}
+
 TEST_CASE("Another user's open registers the file anew", "[kept_inodes]") {
   WatchedFile file;
   file.open_and_close(self());

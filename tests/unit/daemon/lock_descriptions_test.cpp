@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lock_descriptions.h"
 
+#include <fcntl.h>
 #include <sys/file.h>
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "fs/file_locks.h"
 #include "unit/daemon/fixture.h"
 
 namespace mmapdirfs::test {
@@ -13,7 +13,7 @@ namespace {
 
 SharedFd description_of(const std::filesystem::path& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  return FileLocks::open_description(fd.get()).value();
+  return open_lock_description(fd.get()).value();
 }
 
 struct flock write_lock(off_t start, off_t length) {
@@ -40,8 +40,10 @@ TEST_CASE("Locks are counted while they are held") {
 
   REQUIRE(::flock(flocked->get(), LOCK_SH) == 0);
   CHECK(descriptions.held() == 1);
-  REQUIRE(FileLocks::set(recorded->get(), write_lock(0, 1)));
-  REQUIRE(FileLocks::set(recorded->get(), write_lock(3, 1)));
+  for (const off_t place : {0, 3}) {
+    const auto lock = write_lock(place, 1);
+    REQUIRE(::fcntl(recorded->get(), F_OFD_SETLK, &lock) == 0);
+  }
   CHECK(descriptions.held() == 3);
   REQUIRE(::flock(flocked->get(), LOCK_UN) == 0);
   CHECK(descriptions.held() == 2);
