@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lock_answers.h"
 #include "support/files.h"
 #include "support/mount.h"
 
@@ -54,9 +55,12 @@ class Server {
   int serve(int channel) {
     Operation operation{};
     while (::recv(channel, &operation, sizeof operation, MSG_WAITALL) == sizeof operation) {
+      if (operation.kind == kFork || operation.kind == kEndChild) {
+        change_child(operation.kind, channel);
+      }
       const std::string plain = carry_out(plain_, operation);
       std::string mounted = carry_out(mounted_, operation);
-      if (operation.kind == "flock" && plain != mounted) {  // see lock_operations.cpp
+      if (plain != mounted && finds_lock(mounted)) {  // see lock_operations.cpp
         eventually([&] { return (mounted = carry_out(mounted_, operation)) == plain; });
       }
       send_text(channel, plain);
@@ -67,6 +71,9 @@ class Server {
 
  private:
   std::string carry_out(World& world, const Operation& operation) const {
+    if (operation.kind == kFork || operation.kind == kEndChild) {
+      return {};
+    }
     if (operation.kind == kSyncAllMapped) {
       return sync_all_mapped(world);
     }
@@ -78,9 +85,24 @@ class Server {
     return std::ranges::find(kinds, operation.kind, &Kind::name)->carry_out(world, operation);
   }
 
+  void change_child(std::string_view kind, int channel) {
+    child_.reset();
+    if (kind == kFork) {
+      child_.emplace(Process::call([channel] {
+        ::close(channel);
+        (void)std::signal(SIGTERM, SIG_DFL);  // by which it goes with its parent
+        while (true) {
+          ::pause();
+        }
+        return 0;
+      }));
+    }
+  }
+
   Mappings mappings_;
   World plain_;
   World mounted_;
+  std::optional<Process> child_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mounted/parity_answer.h"
@@ -88,7 +89,7 @@ class Description {
       return;
     }
     // Which names are links of one file is told by the first of them.
-    const auto first = first_names_.try_emplace(found.st_ino, name.string()).first;
+    const auto first = first_names_.try_emplace({found.st_dev, found.st_ino}, name.string()).first;
     std::string line =
         fmt::format("{}: {} is {} {} {}", name.string(), attributes_text(found), first->second,
                     content_text(path, found.st_mode), xattrs_text(path));
@@ -123,7 +124,7 @@ class Description {
 
   Path root_;
   Times times_;
-  std::map<ino_t, std::string> first_names_;
+  std::map<std::pair<dev_t, ino_t>, std::string> first_names_;
   std::vector<std::string> lines_;
 };
 

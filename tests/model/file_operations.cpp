@@ -108,36 +108,6 @@ std::string clear_append(World& world, const Operation& op) {
   return said(flags < 0 ? -1 : ::fcntl(world.file(op.slot), F_SETFL, flags & ~O_APPEND));
 }
 
-// A page by O_DIRECT, which is taken back for the odd tail (dd's way).
-std::string write_direct(World& world, const Operation& op) {
-  constexpr std::size_t kPage = 4096;
-  const int fd = world.file(op.slot);
-  const int flags = ::fcntl(fd, F_GETFL);
-  const int plain = flags & ~O_APPEND;
-  if (flags < 0 || ::fcntl(fd, F_SETFL, plain | O_DIRECT) != 0) {
-    return said(-1);
-  }
-  alignas(kPage) std::array<char, kPage> page{};
-  pattern(kPage, static_cast<std::uint32_t>(op.number)).copy(page.data(), kPage);
-  const off_t offset = op.offset / static_cast<off_t>(kPage) * static_cast<off_t>(kPage);
-  const std::string written =
-      said_of_file(world, op.slot, ::pwrite(fd, page.data(), kPage, offset));
-  must(::fcntl(fd, F_SETFL, plain), "fcntl");
-  const off_t behind = offset + static_cast<off_t>(kPage);
-  return written + ", " + said_of_file(world, op.slot, ::pwrite(fd, "tail", 4, behind));
-}
-
-// An open file that began with O_DIRECT and goes on without.
-std::string open_direct(World& world, const Operation& op) {
-  UniqueFd fd(::openat(world.root.get(), op.path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_DIRECT));
-  if (!fd) {
-    return said(-1);
-  }
-  must(::fcntl(fd.get(), F_SETFL, 0), "fcntl");
-  world.files.at(op.slot) = std::move(fd);
-  return said_of_file(world, op.slot, 0);
-}
-
 std::string ftruncate(World& world, const Operation& op) {
   return said_of_file(world, op.slot, ::ftruncate(world.file(op.slot), op.offset));
 }
@@ -192,9 +162,7 @@ void add_file_operations(Kinds& kinds) {
                              {.name = "pwrite", .weight = 60, .carry_out = pwrite},
                              {.name = "seek", .weight = 10, .carry_out = seek},
                              {.name = "set append", .weight = 2, .carry_out = set_append},
-                             {.name = kClearAppend, .weight = 5, .carry_out = clear_append},
-                             {.name = "write direct", .weight = 5, .carry_out = write_direct},
-                             {.name = "open direct", .weight = 5, .carry_out = open_direct},
+                             {.name = "clear append", .weight = 5, .carry_out = clear_append},
                              {.name = "ftruncate", .weight = 15, .carry_out = ftruncate},
                              {.name = "truncate", .weight = 10, .carry_out = truncate},
                              {.name = "fallocate", .weight = 20, .carry_out = fallocate},

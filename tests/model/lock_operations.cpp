@@ -5,13 +5,15 @@
 
 #include <array>
 
+#include "lock_answers.h"
 #include "world.h"
 
 namespace mmapdir::test {
 namespace {
 
-// A client that was killed, or has closed a file, may still have its flock for a moment: FUSE tells
-// of the last close without waiting. So it is asked for again (Client), by this kind's name.
+// A client that was killed, or has closed a file, may still have its flock or a lock of its
+// description for a moment: FUSE tells of the last close without waiting. So what finds a lock in
+// the way is asked again (Client). What finds none where there is one has failed at once.
 std::string lock_file(World& world, const Operation& op) {
   constexpr std::array kOperations{LOCK_SH, LOCK_EX, LOCK_UN};
   return said(::flock(world.file(op.slot), choose(kOperations, op.number) | LOCK_NB));
@@ -52,6 +54,12 @@ std::string lock_range(World& world, const Operation& op) {
   return said(::fcntl(world.file(op.slot), F_SETLK, &lock));
 }
 
+// Belongs to the open file, whoever has it: until the last close of the last descriptor.
+std::string lock_range_of_description(World& world, const Operation& op) {
+  struct flock lock = range_of(op);
+  return said(::fcntl(world.file(op.slot), F_OFD_SETLK, &lock));
+}
+
 // Of several locks in the way any may be named, so none is.
 std::string ask_for_lock(World& world, const Operation& op) {
   struct flock lock = range_of(op);
@@ -59,15 +67,18 @@ std::string ask_for_lock(World& world, const Operation& op) {
   if (result != 0) {
     return said(-1);
   }
-  return lock.l_type == F_UNLCK ? "free" : "locked";
+  return lock.l_type == F_UNLCK ? "free" : std::string(kLocked);
 }
 
 }  // namespace
 
 void add_lock_operations(Kinds& kinds) {
-  kinds.insert(kinds.end(), {{.name = "flock", .weight = 10, .carry_out = lock_file},
-                             {.name = "lock range", .weight = 20, .carry_out = lock_range},
-                             {.name = "ask for lock", .weight = 10, .carry_out = ask_for_lock}});
+  kinds.insert(
+      kinds.end(),
+      {{.name = "flock", .weight = 10, .carry_out = lock_file},
+       {.name = "lock range", .weight = 20, .carry_out = lock_range},
+       {.name = "lock range of description", .weight = 8, .carry_out = lock_range_of_description},
+       {.name = "ask for lock", .weight = 10, .carry_out = ask_for_lock}});
 }
 
 }  // namespace mmapdir::test

@@ -34,10 +34,15 @@ std::size_t random_length(Random& random) {
 Kinds make_kinds(Mappings mappings) {
   Kinds kinds{{.name = kCrash, .weight = 2, .carry_out = nullptr},
               {.name = kForget, .weight = 3, .carry_out = nullptr},
+              {.name = kFork, .weight = 4, .carry_out = nullptr},
+              {.name = kEndChild, .weight = 8, .carry_out = nullptr},
               {.name = kCompare, .weight = 10, .carry_out = nullptr}};
   add_file_operations(kinds);
   add_name_operations(kinds);
   add_attribute_operations(kinds);
+  add_direct_operations(kinds);
+  add_handle_operations(kinds);
+  add_mount_operations(kinds);
   add_lock_operations(kinds);
   if (mappings == Mappings::kShared) {
     add_mapping_operations(kinds);
@@ -54,15 +59,16 @@ const Kinds& kinds_of(Mappings mappings) {
 }
 
 std::vector<Operation> random_operations(std::uint64_t seed, std::size_t count, unsigned clients,
-                                         Mappings mappings,
-                                         const std::vector<std::string_view>& left_out) {
+                                         Mappings mappings, const Choice& choice) {
   Random random(seed);
   std::vector<const Kind*> wheel;
   for (const Kind& kind : kinds_of(mappings)) {
-    if (std::ranges::find(left_out, kind.name) == left_out.end()) {
+    if (std::ranges::find(choice.left_out, kind.name) == choice.left_out.end()) {
       wheel.insert(wheel.end(), kind.weight, &kind);
     }
   }
+  const std::vector<const char*> paths =
+      choice.paths.empty() ? std::vector<const char*>(kPaths.begin(), kPaths.end()) : choice.paths;
   std::vector<Operation> operations;
   operations.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -70,8 +76,8 @@ std::vector<Operation> random_operations(std::uint64_t seed, std::size_t count, 
     operation.client = static_cast<unsigned>(random.below(clients));
     operation.slot = static_cast<unsigned>(random.below(World::kSlots));
     operation.other = static_cast<unsigned>(random.below(World::kSlots));
-    operation.path = random.pick(kPaths);
-    operation.target = random.pick(kPaths);
+    operation.path = random.pick(paths);
+    operation.target = random.pick(paths);
     operation.offset = random_offset(random);
     operation.length = random_length(random);
     operation.number = random.below(1'000'000);

@@ -45,6 +45,9 @@ using Kinds = std::vector<Kind>;
 void add_file_operations(Kinds& kinds);       // open files and their bytes
 void add_name_operations(Kinds& kinds);       // what directories hold
 void add_attribute_operations(Kinds& kinds);  // modes, owners, times, extended attributes
+void add_direct_operations(Kinds& kinds);     // O_DIRECT, set and taken back
+void add_handle_operations(Kinds& kinds);     // files found again by handle
+void add_mount_operations(Kinds& kinds);      // file systems mounted within
 void add_lock_operations(Kinds& kinds);
 void add_mapping_operations(Kinds& kinds);  // shared mappings that are read and written
 
@@ -54,9 +57,9 @@ inline constexpr std::string_view kForget = "forget";  // the kernel forgets wha
 inline constexpr std::string_view kCompare = "compare trees";
 // Comes before it, to each client.
 inline constexpr std::string_view kSyncAllMapped = "sync all mapped";
-
-// What an open file's O_APPEND is taken away with (fcntl).
-inline constexpr std::string_view kClearAppend = "clear append";
+// A child of the client holds all that it has open now, until the child is ended.
+inline constexpr std::string_view kFork = "fork";
+inline constexpr std::string_view kEndChild = "end child";
 
 // Whether programs map files for writing. When the bytes reach the source, and with them the file's
 // time, is the kernel's own choice then: FUSE sets no time where a page is written to.
@@ -64,9 +67,14 @@ enum class Mappings { kNone, kShared };
 
 const Kinds& kinds_of(Mappings mappings);
 
+// What random operations are about.
+struct Choice {
+  std::vector<std::string_view> left_out{};  // kinds
+  std::vector<const char*> paths{};          // all that there are, if none are named
+};
+
 std::vector<Operation> random_operations(std::uint64_t seed, std::size_t count, unsigned clients,
-                                         Mappings mappings,
-                                         const std::vector<std::string_view>& left_out);
+                                         Mappings mappings, const Choice& choice);
 
 // An element of `choices`, by the operation's number.
 template <class Choices>

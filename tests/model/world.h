@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "file_handle.h"
 #include "operation.h"
 #include "shared_mapping.h"
 #include "support/unique_fd.h"
@@ -27,6 +28,7 @@ struct World {
   UniqueFd root;
   std::array<UniqueFd, kSlots> files{};
   std::array<SharedMapping, kSlots> mappings{};
+  std::array<FileHandle, kSlots> handles{};
   std::array<UniqueFd, kSlots> mapped_files{};  // of each mapping, so that its size can be had
 };
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "control/control_ioctl.h"
-#include "mounted/control_client.h"
+#include "support/control_client.h"
 #include "support/files.h"
 #include "support/mount.h"
 #include "support/requirements.h"

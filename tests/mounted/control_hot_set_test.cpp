@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "mounted/control_client.h"
+#include "support/control_client.h"
 #include "support/files.h"
 #include "support/mount.h"
 #include "support/requirements.h"

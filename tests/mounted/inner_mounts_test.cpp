@@ -15,7 +15,7 @@
 #include <functional>
 #include <vector>
 
-#include "control_client.h"
+#include "support/control_client.h"
 #include "support/files.h"
 #include "support/kernel_mount.h"
 #include "support/mount.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "mounted/control_client.h"
+#include "support/control_client.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
