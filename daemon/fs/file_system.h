@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
 
 #include <atomic>
@@ -25,6 +26,7 @@
 #include "fs/directory_stream.h"
 #include "fs/file_locks.h"
 #include "fs/files_with_locks.h"
+#include "fs/handle_descriptor.h"
 #include "fs/handle_table.h"
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
@@ -274,11 +276,12 @@ class FileSystem {
 
  private:
   struct OpenFile {
-    OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd,
+    OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd, int its_flags,
              const Caller& its_opener, bool it_appends_only, bool it_may_be_mapped)
         : node(its_node),
           inode(std::move(its_inode)),
-          fd(std::move(its_fd)),
+          descriptor(std::move(its_fd), its_flags),
+          flags(its_flags),
           opener(its_opener),
           appends_only(it_appends_only),
           may_be_mapped(it_may_be_mapped),
@@ -289,19 +292,23 @@ class FileSystem {
     OpenFile& operator=(const OpenFile&) = delete;
     ~OpenFile() { inode->note_close(); }
 
+    bool may_write() const { return (flags & O_ACCMODE) != O_RDONLY; }
+
     const NodeId node;
     const std::shared_ptr<OpenInode> inode;
-    const SharedFd fd;  // the inode's, where that serves
+    HandleDescriptor descriptor;  // the inode's, where that serves
+    const int flags;              // of the open
     const Caller opener;
     const bool appends_only;   // the source lets nobody take O_APPEND back (chattr +a)
     const bool may_be_mapped;  // for writing, in passthrough
     std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     mmapdir::MappingRef mapping;  // what was read last; guarded by the lock of files_
-    // Holds the handle's flock, if it ever took one: `fd` may be shared by several handles.
+    // Holds the handle's flock, if it ever took one: the descriptor may be shared by several
+    // handles.
     mmapdir::Guarded<SharedFd> flock_description;
     // Who took record locks by way of this handle. A process gives its own back at each close; what
-    // is left at the last one are locks of the open file description itself (F_OFD_SETLK), and those
-    // of closes that the daemon isn't told of (see OpenedFile::needs_flush).
+    // is left at the last one are locks of the open file description itself (F_OFD_SETLK), and
+    // those of closes that the daemon isn't told of (see OpenedFile::needs_flush).
     mmapdir::Guarded<std::set<LockOwner>> lock_owners;
   };
 

@@ -111,7 +111,11 @@ Result<void> FileSystem::truncate(int path_fd, std::optional<HandleId> handle, o
     if (!file) {
       return std::unexpected(file.error());
     }
-    result = ::ftruncate((*file)->fd->get(), size);
+    const auto fd = (*file)->descriptor.for_writing();
+    if (!fd) {
+      return std::unexpected(fd.error());
+    }
+    result = ::ftruncate((*fd)->get(), size);
   } else {
     result = ::truncate(ProcPath(path_fd).c_str(), size);
   }

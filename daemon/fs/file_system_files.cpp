@@ -11,29 +11,11 @@
 
 #include "fs/file_system.h"
 #include "fs/file_version.h"
+#include "fs/open_flags.h"
 #include "support/retry_interrupted.h"
 
 namespace mmapdirfs {
 namespace {
-
-// What the source's open has allowed, but what isn't the daemon's to go by. O_DIRECT: requests
-// arrive in buffers that aren't aligned for it. O_APPEND: the program may have taken it back, and
-// what it writes through a mapping goes where it was mapped from; each write says whether to
-// append.
-void drop_flags(int fd, int flags) {
-  if ((flags & O_DIRECT) != 0) {
-    flags &= ~O_DIRECT;
-    ::fcntl(fd, F_SETFL, flags);  // clearing it can't fail
-  }
-  if ((flags & O_APPEND) != 0) {
-    ::fcntl(fd, F_SETFL, flags & ~O_APPEND);  // see keeps_append()
-  }
-}
-
-// The source doesn't let O_APPEND be dropped where a file's attributes allow nothing but appending.
-bool keeps_append(int fd, int flags) {
-  return (flags & O_APPEND) != 0 && (::fcntl(fd, F_GETFL) & O_APPEND) != 0;
-}
 
 int write_flags(int flags) {
   const int append = (flags & O_APPEND) != 0 ? RWF_APPEND : 0;
@@ -102,7 +84,7 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!fd) {
     return std::unexpected(fd.error());
   }
-  drop_flags(fd->get(), flags);
+  drop_followed_flags(fd->get(), flags);
   return add_file(node, std::make_shared<const UniqueFd>(std::move(*fd)), flags, caller);
 }
 
@@ -165,15 +147,21 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
   const bool appends_only = keeps_append(fd->get(), flags);
   const bool may_be_mapped = opened.path == ReadPath::kPassthrough && (flags & O_ACCMODE) == O_RDWR;
   opened.begins_to_be_mapped = may_be_mapped && mappings_.note_open(node);
-  opened.handle = files_.insert(
-      std::make_shared<OpenFile>(node, inode, std::move(fd), caller, appends_only, may_be_mapped));
+  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), flags,
+                                                           caller, appends_only, may_be_mapped));
   return opened;
 }
 
-// The read path is settled here, at the first open, until the last release.
+// The read path is settled here, at the first open, until the last release. What is shared by
+// readers, mapped or registered can't write, so that it doesn't outlive the writer's as such.
 std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
                                                          const Caller& opener) {
   const int access_mode = flags & O_ACCMODE;
+  if (access_mode != O_RDONLY) {
+    if (auto reading = source_.reopen(fd->get(), O_RDONLY | O_NONBLOCK)) {
+      fd = std::make_shared<const UniqueFd>(std::move(*reading));
+    }
+  }
   if (read_path_ == ReadPath::kPassthrough) {
     if (const auto id = backings_.open(fd->get(), opener)) {
       return std::make_shared<OpenInode>(std::move(fd), access_mode, ReadPath::kPassthrough,
@@ -241,7 +229,7 @@ Result<CreatedFile> FileSystem::tmpfile(NodeId parent, mode_t mode, int flags,
 Result<CreatedFile> FileSystem::add_created(NodeId parent, const char* name, UniqueFd created,
                                             int flags, const Caller& caller) {
   const auto fd = std::make_shared<const UniqueFd>(std::move(created));
-  drop_flags(fd->get(), flags);
+  drop_followed_flags(fd->get(), flags);
   auto entry = inodes_.adopt(parent, fd->get(), name);
   if (!entry) {
     return std::unexpected(entry.error());
@@ -264,12 +252,14 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
     return std::unexpected(file.error());
   }
   const auto* const known = mapping.get();
-  auto view = (*file)->inode->read((*file)->fd->get(), offset, length, mapping, scratch);
+  const OpenInode& inode = *(*file)->inode;
+  const SharedFd fd = inode.is_readable() ? inode.fd() : (*file)->descriptor.get();
+  auto view = inode.read(fd->get(), offset, length, mapping, scratch);
   if (mapping.get() != known) {  // the one that it replaces goes without the lock
     const auto kept = files_.find(handle, [&](OpenFile& found) { found.mapping.swap(mapping); });
   }
   if (view) {
-    view->is_passed_through = (*file)->inode->path() == ReadPath::kPassthrough;
+    view->is_passed_through = inode.path() == ReadPath::kPassthrough;
     (*file)->inode->note_read(view->bytes.size());
   }
   return view;
@@ -277,8 +267,8 @@ Result<ReadView> FileSystem::read(HandleId handle, std::uint64_t offset, std::si
 
 // What is appended goes to the end of the source's file, wherever the kernel believes that to be.
 // In the caller's name, who without CAP_FSETID takes set-user-id and set-group-id bits away, and
-// without CAP_SYS_RESOURCE keeps within quotas. What was stored in a mapping takes no such bits away
-// on the source either, when it is written back.
+// without CAP_SYS_RESOURCE keeps within quotas. What was stored in a mapping takes no such bits
+// away on the source either, when it is written back.
 Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
                                       std::span<const std::byte> bytes, WriteMode mode,
                                       const std::optional<Caller>& caller) {
@@ -289,7 +279,11 @@ Result<std::size_t> FileSystem::write(HandleId handle, std::uint64_t offset,
   if ((*file)->appends_only && (mode.flags & O_APPEND) == 0) {
     return std::unexpected(Error::from_errno(EPERM, "write where only appending is allowed"));
   }
-  const int fd = (*file)->fd->get();
+  const auto descriptor = (*file)->descriptor.for_writing();
+  if (!descriptor) {
+    return std::unexpected(descriptor.error());
+  }
+  const int fd = (*descriptor)->get();
   const Caller writer = caller.value_or((*file)->opener);
   const InGroupsOf in_groups(writer, caller && needs_groups(writer, fd));
   const ActingAs acting(writer, bits_after_write(mode, caller.has_value()));
@@ -317,7 +311,11 @@ Result<void> FileSystem::fallocate(HandleId handle, int mode, off_t offset, off_
   if (!file) {
     return std::unexpected(file.error());
   }
-  const int fd = (*file)->fd->get();
+  const auto descriptor = (*file)->descriptor.for_writing();
+  if (!descriptor) {
+    return std::unexpected(descriptor.error());
+  }
+  const int fd = (*descriptor)->get();
   const InGroupsOf in_groups(caller, needs_groups(caller, fd));
   const ActingAs acting(caller);
   if (mmapdir::retry_interrupted([&] { return ::fallocate(fd, mode, offset, length); }) != 0) {
@@ -334,10 +332,15 @@ Result<std::size_t> FileSystem::copy_file_range(HandleId from, off_t from_offset
   if (!source || !target) {
     return std::unexpected(source ? target.error() : source.error());
   }
-  const InGroupsOf in_groups(caller, needs_groups(caller, (*target)->fd->get()));
+  const SharedFd in = (*source)->descriptor.get();
+  const auto out = (*target)->descriptor.for_writing();
+  if (!out) {
+    return std::unexpected(out.error());
+  }
+  const InGroupsOf in_groups(caller, needs_groups(caller, (*out)->get()));
   const ActingAs acting(caller);
-  const ssize_t n = ::copy_file_range((*source)->fd->get(), &from_offset, (*target)->fd->get(),
-                                      &to_offset, length, 0);
+  const ssize_t n =
+      ::copy_file_range(in->get(), &from_offset, (*out)->get(), &to_offset, length, 0);
   if (n < 0) {
     return std::unexpected(Error::from_errno(errno, "copy a range"));
   }
@@ -351,9 +354,12 @@ Result<void> FileSystem::flush(HandleId handle, LockOwner owner) {
     return std::unexpected(file.error());
   }
   locks_.release_all((*file)->node, owner);
-  const int duplicate = ::dup((*file)->fd->get());
+  const int duplicate = ::dup((*file)->descriptor.get()->get());
   if (duplicate < 0 || (::close(duplicate) != 0 && errno != EINTR)) {
     return std::unexpected(Error::from_errno(errno, "close"));
+  }
+  if ((*file)->may_write()) {
+    (*file)->descriptor.give_up_writing((*file)->inode->fd());
   }
   return {};
 }
@@ -364,7 +370,7 @@ Result<off_t> FileSystem::lseek(HandleId handle, off_t offset, int whence) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  const off_t found = ::lseek((*file)->fd->get(), offset, whence);
+  const off_t found = ::lseek((*file)->descriptor.get()->get(), offset, whence);
   if (found < 0) {
     return std::unexpected(Error::from_errno(errno, "seek"));
   }
@@ -377,9 +383,9 @@ Result<void> FileSystem::fsync(HandleId handle, bool data_only) {
     return std::unexpected(file.error());
   }
   OpenInode& inode = *(*file)->inode;
-  const int fd = (*file)->fd->get();
-  int errnum = (data_only ? ::fdatasync(fd) : ::fsync(fd)) == 0 ? 0 : errno;
-  if ((*file)->fd == inode.fd()) {
+  const SharedFd fd = (*file)->descriptor.get();
+  int errnum = (data_only ? ::fdatasync(fd->get()) : ::fsync(fd->get())) == 0 ? 0 : errno;
+  if (fd == inode.fd()) {
     const auto failed = errnum == 0 ? inode.failed_syncs() : inode.note_failed_sync(errnum);
     if ((*file)->seen_failed_syncs.exchange(failed.count) != failed.count) {
       errnum = failed.last_errnum;

@@ -48,7 +48,7 @@ Result<void> FileSystem::ioctl(HandleId handle, bool is_directory, unsigned comm
     if (!file) {
       return std::unexpected(file.error());
     }
-    if (::ioctl((*file)->fd->get(), command, value.data()) != 0) {
+    if (::ioctl((*file)->descriptor.get()->get(), command, value.data()) != 0) {
       return std::unexpected(Error::from_errno(errno, "control the file"));
     }
   }

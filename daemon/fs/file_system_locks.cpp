@@ -42,8 +42,8 @@ Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
       return prepared;
     }
   }
-  return locks_.set({.node = (*file)->node, .owner = owner, .handle = handle}, (*file)->fd->get(),
-                    lock);
+  return locks_.set({.node = (*file)->node, .owner = owner, .handle = handle},
+                    (*file)->descriptor.get()->get(), lock);
 }
 
 Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, LockOwner owner,
@@ -56,7 +56,9 @@ Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, Loc
     return std::unexpected(prepared.error());
   }
   const LockWay way{.node = (*file)->node, .owner = owner, .handle = handle};
-  return [this, way, fd = (*file)->fd, lock] { return locks_.wait(way, fd->get(), lock); };
+  return [this, way, fd = (*file)->descriptor.get(), lock] {
+    return locks_.wait(way, fd->get(), lock);
+  };
 }
 
 Result<struct flock> FileSystem::find_record_lock(HandleId handle, LockOwner owner,
@@ -65,7 +67,7 @@ Result<struct flock> FileSystem::find_record_lock(HandleId handle, LockOwner own
   if (!file) {
     return std::unexpected(file.error());
   }
-  return locks_.find_conflict((*file)->node, owner, (*file)->fd->get(), lock);
+  return locks_.find_conflict((*file)->node, owner, (*file)->descriptor.get()->get(), lock);
 }
 
 Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
@@ -78,7 +80,7 @@ Result<SharedFd> FileSystem::flock_description(OpenFile& file) {
   }
   place->reset();
   files_with_locks_.note(file.node);
-  auto opened = open_lock_description(file.fd->get());
+  auto opened = open_lock_description(file.descriptor.get()->get());
   if (!opened) {
     return opened;
   }
@@ -119,7 +121,7 @@ std::optional<std::uint64_t> FileSystem::version_of_outdated_pages(HandleId hand
   if (!file || (*file)->inode->path() == ReadPath::kPassthrough) {
     return std::nullopt;
   }
-  const auto attributes = Source::attributes((*file)->fd->get());
+  const auto attributes = Source::attributes((*file)->descriptor.get()->get());
   const std::uint64_t version = attributes ? file_version(*attributes) : 0;
   const bool is_present = version != 0 && version == (*file)->inode->pages_version();
   return is_present ? std::nullopt : std::optional(version);

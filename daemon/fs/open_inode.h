@@ -28,18 +28,18 @@ struct FileUse {
 };
 
 // A regular file that is open at least once: the read path and registration that all its handles
-// share, and the descriptor of its first open, which every later open for reading shares
-// too if it can. The path can't change while any handle is left: the kernel answers EIO to an inode
-// opened in two ways at once.
+// share, and a descriptor that every open for reading shares too if it can. The path can't change
+// while any handle is left: the kernel answers EIO to an inode opened in two ways at once.
 //
 // A resource type. Any thread may call.
 class OpenInode {
  public:
-  // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, as `fd` is open. `advice` is given for the file's
-  // mappings.
+  // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, of its first open. `fd` should only read, where it
+  // can be had so. `advice` is given for the file's mappings.
   OpenInode(SharedFd fd, int access_mode, ReadPath path, Backing backing, const Caller& opener,
             mmapdir::MappingCache& cache, mmapdir::Advice advice = mmapdir::Advice::kNormal)
       : fd_(std::move(fd)),
+        is_readable_((::fcntl(fd_->get(), F_GETFL) & O_ACCMODE) != O_WRONLY),
         access_mode_(access_mode),
         opener_(opener),
         path_(path),
@@ -48,7 +48,8 @@ class OpenInode {
         advice_(advice) {}
 
   const SharedFd& fd() const { return fd_; }
-  bool is_readable() const { return access_mode_ != O_WRONLY; }
+  bool is_readable() const { return is_readable_; }
+  // Whether its first open, by whose rights the rest was made, was for reading.
   bool only_reads() const { return access_mode_ == O_RDONLY; }
   bool was_opened_by(const Caller& caller) const {
     return caller.uid == opener_.uid && caller.gid == opener_.gid;
@@ -98,6 +99,7 @@ class OpenInode {
   bool reaches(mmapdir::MappingRef& mapping, int fd, std::uint64_t end) const;
 
   const SharedFd fd_;
+  const bool is_readable_;
   const int access_mode_;
   const Caller opener_;
   const ReadPath path_;

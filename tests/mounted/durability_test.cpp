@@ -225,10 +225,9 @@ TEST_CASE("A sync that failed fails for everybody whose data may be lost", "[dur
     CHECK(errno == EIO);
     CHECK(strace.stop().size() == 1);
   }
-  for (const int fd : {writer.get(), other_reader.get()}) {
-    CHECK(::fsync(fd) == -1);
-    CHECK(errno == EIO);
-  }
+  // The writer has a descriptor of its own there, which the kernel tells; the readers share one.
+  CHECK(::fsync(other_reader.get()) == -1);
+  CHECK(errno == EIO);
   const UniqueFd later = open_fd(files.mount / "file", O_RDONLY);
   for (const int fd : {writer.get(), reader.get(), other_reader.get(), later.get()}) {
     CHECK(::fsync(fd) == 0);
