@@ -31,6 +31,7 @@
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
 #include "fs/kept_inodes.h"
+#include "fs/late_releases.h"
 #include "fs/lock_descriptions.h"
 #include "fs/lock_waits.h"
 #include "fs/lost_names.h"
@@ -259,13 +260,17 @@ class FileSystem {
   void release(HandleId handle);
 
   // Locks (file_system_locks.cpp). Those that don't wait answer EAGAIN where another lock is in the
-  // way; what waits is handed out, for lock_waits() to run.
+  // way; what waits is handed out, for lock_waits() to run. So is what is tried a second time,
+  // where the lock that was in the way may be one that its holder has given back by closing the
+  // file, but whose release hasn't come yet: empty elsewhere.
   Result<void> set_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
   Result<LockWaits::Attempt> wait_for_record_lock(HandleId handle, LockOwner owner,
                                                   const struct flock& lock);
   Result<struct flock> find_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
   Result<void> set_flock(HandleId handle, int operation);
   Result<LockWaits::Attempt> wait_for_flock(HandleId handle, int operation);
+  LockWaits::Attempt retry_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
+  LockWaits::Attempt retry_flock(HandleId handle, int operation);
   LockWaits& lock_waits() { return lock_waits_; }
 
   // Who has just taken a lock must not read pages that are older. Nothing, where those that the
@@ -277,7 +282,8 @@ class FileSystem {
  private:
   struct OpenFile {
     OpenFile(NodeId its_node, std::shared_ptr<OpenInode> its_inode, SharedFd its_fd, int its_flags,
-             const Caller& its_opener, bool it_appends_only, bool it_may_be_mapped)
+             const Caller& its_opener, bool it_appends_only, bool it_may_be_mapped,
+             bool it_tells_closes)
         : node(its_node),
           inode(std::move(its_inode)),
           descriptor(std::move(its_fd), its_flags),
@@ -285,6 +291,7 @@ class FileSystem {
           opener(its_opener),
           appends_only(it_appends_only),
           may_be_mapped(it_may_be_mapped),
+          tells_closes(it_tells_closes),
           seen_failed_syncs(inode->failed_syncs().count) {
       inode->note_open();
     }
@@ -301,6 +308,7 @@ class FileSystem {
     const Caller opener;
     const bool appends_only;   // the source lets nobody take O_APPEND back (chattr +a)
     const bool may_be_mapped;  // for writing, in passthrough
+    const bool tells_closes;   // see OpenedFile::needs_flush
     std::atomic<std::uint64_t> seen_failed_syncs;  // as OpenInode counts them
     mmapdir::MappingRef mapping;  // what was read last; guarded by the lock of files_
     // Holds the handle's flock, if it ever took one: the descriptor may be shared by several
@@ -341,8 +349,12 @@ class FileSystem {
   void visit_mapped_files(const std::unordered_set<SourceIdentity>& but,
                           const std::function<void(const FileFigures&)>& visit);
   void find_again(const std::string& path, FileFigures& figures) const;
-  Result<SharedFd> flock_description(OpenFile& file);
-  Result<void> prepare_record_lock(OpenFile& file, LockOwner owner);
+  Result<SharedFd> flock_description(OpenFile& file, HandleId handle);
+  Result<void> prepare_record_lock(OpenFile& file, HandleId handle, LockOwner owner);
+  LockWaits::Attempt retry_after_releases(NodeId node, LockWaits::Attempt attempt);
+  void note_request(const OpenFile& file, HandleId handle);
+  void note_lock(const OpenFile& file, HandleId handle);
+  void note_close(OpenFile& file, HandleId handle, LockOwner owner);
   int errno_of_missing(std::string_view name, int errnum) const;
   Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
@@ -388,6 +400,7 @@ class FileSystem {
   LockDescriptions flock_descriptions_;
   FileLocks locks_;
   FilesWithLocks files_with_locks_;
+  LateReleases late_releases_;
   LockWaits lock_waits_;
   HandleTable<OpenDirectory> directories_;
   CookiesOfDirectories cookies_;

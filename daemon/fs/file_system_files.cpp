@@ -147,8 +147,8 @@ Result<OpenedFile> FileSystem::add_file(NodeId node, SharedFd fd, int flags, con
   const bool appends_only = keeps_append(fd->get(), flags);
   const bool may_be_mapped = opened.path == ReadPath::kPassthrough && (flags & O_ACCMODE) == O_RDWR;
   opened.begins_to_be_mapped = may_be_mapped && mappings_.note_open(node);
-  opened.handle = files_.insert(std::make_shared<OpenFile>(node, inode, std::move(fd), flags,
-                                                           caller, appends_only, may_be_mapped));
+  opened.handle = files_.insert(std::make_shared<OpenFile>(
+      node, inode, std::move(fd), flags, caller, appends_only, may_be_mapped, opened.needs_flush));
   return opened;
 }
 
@@ -353,7 +353,7 @@ Result<void> FileSystem::flush(HandleId handle, LockOwner owner) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  locks_.release_all((*file)->node, owner);
+  note_close(**file, handle, owner);
   const int duplicate = ::dup((*file)->descriptor.get()->get());
   if (duplicate < 0 || (::close(duplicate) != 0 && errno != EINTR)) {
     return std::unexpected(Error::from_errno(errno, "close"));
@@ -411,6 +411,7 @@ void FileSystem::release(HandleId handle) {
     mappings_.note_close(node);
   }
   file.reset();
+  late_releases_.settle(node, handle);
   const bool is_last = inode.use_count() == 1;
   if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {
     keep(node, inode);

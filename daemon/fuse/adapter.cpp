@@ -37,7 +37,7 @@ bool fills_a_page(const fuse_file_info& info) { return info.lock_owner == 0; }
 void Adapter::init(fuse_conn_info& connection) {
   want(connection, FUSE_CAP_PARALLEL_DIROPS);
   want(connection, FUSE_CAP_EXPORT_SUPPORT);  // file handles of what the kernel has forgotten
-  want(connection, FUSE_CAP_DONT_MASK);  // a directory's default ACL goes before the umask
+  want(connection, FUSE_CAP_DONT_MASK);       // a directory's default ACL goes before the umask
   // What takes set-user-id bits away is done in the caller's name, so the source takes them. The
   // kernel would ask for security.capability before each write.
   want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);

@@ -147,10 +147,11 @@ class Adapter {
     fuse_ino_t node;
     HandleId handle;
     bool takes;  // rather than gives back
-    bool may_wait;
   };
+  // What is done about a lock that can't be had at once; empty where that is the answer.
+  using Postponed = std::function<Result<LockWaits::Attempt>()>;
   void answer_lock(const LockRequest& request, const Result<void>& tried,
-                   const std::function<Result<LockWaits::Attempt>()>& wait);
+                   const Postponed& postponed);
   void reply_lock(const LockRequest& request, const Result<void>& result);
   void reply_taken(const LockRequest& request);
   static void reply_last(const LockRequest& request, const Result<void>& result);

@@ -29,10 +29,11 @@ void Adapter::setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struc
                .operation = PostponedOperation::take(),
                .node = node,
                .handle = handle,
-               .takes = lock->l_type != F_UNLCK,
-               .may_wait = sleep != 0},
-              fs_.set_record_lock(handle, owner, *lock),
-              [&] { return fs_.wait_for_record_lock(handle, owner, *lock); });
+               .takes = lock->l_type != F_UNLCK},
+              fs_.set_record_lock(handle, owner, *lock), [&]() -> Result<LockWaits::Attempt> {
+                return sleep != 0 ? fs_.wait_for_record_lock(handle, owner, *lock)
+                                  : fs_.retry_record_lock(handle, owner, *lock);
+              });
 }
 
 void Adapter::flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int operation) {
@@ -41,22 +42,26 @@ void Adapter::flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int o
                .operation = PostponedOperation::take(),
                .node = node,
                .handle = handle,
-               .takes = (operation & LOCK_UN) == 0,
-               .may_wait = (operation & LOCK_NB) == 0},
-              fs_.set_flock(handle, operation),
-              [&] { return fs_.wait_for_flock(handle, operation); });
+               .takes = (operation & LOCK_UN) == 0},
+              fs_.set_flock(handle, operation), [&]() -> Result<LockWaits::Attempt> {
+                return (operation & LOCK_NB) == 0 ? fs_.wait_for_flock(handle, operation)
+                                                  : fs_.retry_flock(handle, operation);
+              });
 }
 
 // A lock that can't be had at once is waited for by a thread of its own, which then replies. The
 // interrupter knows the wait by number: libfuse may still be calling it while the wait ends.
 void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
-                          const std::function<Result<LockWaits::Attempt>()>& wait) {
-  if (tried || tried.error().errnum() != EAGAIN || !request.may_wait) {
+                          const Postponed& postponed) {
+  if (tried || tried.error().errnum() != EAGAIN) {
     return reply_lock(request, tried);
   }
-  auto attempt = wait();
+  auto attempt = postponed();
   if (!attempt) {
     return reply_last(request, std::unexpected(attempt.error()));
+  }
+  if (!*attempt) {
+    return reply_last(request, tried);
   }
   const WaitId id = fs_.lock_waits().prepare();
   fuse_req_interrupt_func(

@@ -314,6 +314,33 @@ TEST_CASE("Opening, locking and closing again and again, a lock always keeps oth
   CHECK(kept_out == kTurns);
 }
 
+// What the last close gives back is given back by a message for which nobody waits. Who asks on the
+// mount just then gets the lock all the same.
+TEST_CASE("A lock is free once the file was closed, also one of an open file", "[locks]") {
+  Locked locked(each_read_path());
+  const std::string name = locked.make_file();
+  const int flags = GENERATE(O_RDWR, O_RDONLY);
+  LockPeer other(locked.mount / name);
+  const auto close = [](int command) {
+    return LockCall{.descriptor = 0, .command = command, .lock = {}};
+  };
+  for (const Kind& kind : kKinds) {
+    CAPTURE(kind.name, flags);
+    const short type = flags == O_RDWR || kind.set == kFlock ? F_WRLCK : F_RDLCK;
+    LockPeer holder(locked.mount / name, {flags, flags});
+    constexpr int kTurns = 300;
+    int had = 0;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      holder.ask(close(kOpen));
+      REQUIRE(holder.ask(lock_call(kind, 0, type, false)).error == 0);
+      holder.ask(close(kClose));
+      had += other.ask(lock_call(kind, 0, F_WRLCK, false)).error == 0 ? 1 : 0;
+      other.ask(lock_call(kind, 0, F_UNLCK, false));
+    }
+    CHECK(had == kTurns);
+  }
+}
+
 TEST_CASE("Who is in the way of a lock is told by his process id", "[locks]") {
   Locked locked(each_read_path());
   const std::string name = locked.make_file();
