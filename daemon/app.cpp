@@ -583,7 +583,7 @@ int run(const Options& options) {
   }
   if (options.hot_set && lies_within(*options.hot_set, plan->mountpoint)) {
     return fail("--hot-set=" + options.hot_set->string() +
-                ": allowed is a file outside of the mount");
+                ": it lies in the mount itself; allowed is a file outside of it");
   }
   if (plan->is_mounted) {
     spdlog::warn("'{}' is mounted on '{}' already; nothing was done, and its options stay",

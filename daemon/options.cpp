@@ -19,6 +19,8 @@
 #include "mmapdir/path_pattern.h"
 #include "mmapdir/relative_path.h"
 #include "mount_options.h"
+#include "option_mistakes.h"
+#include "read_path_choice.h"
 #include "version.h"
 
 namespace mmapdirfs {
@@ -87,7 +89,9 @@ std::optional<std::string> control_name(const std::string& value) {
   const auto path = mmapdir::RelativePath::parse(value);
   if (!path || path->is_root() || value.contains('/')) {
     throw UsageException{fmt::format(
-        "--control={}: allowed are off and a name that a directory can have, without '/'", value)};
+        "--control={}: allowed are off and a name that a directory can have: of at most {} bytes, "
+        "without '/', and not '.' or '..'",
+        value, mmapdir::RelativePath::kMaxComponentBytes)};
   }
   return value;
 }
@@ -214,7 +218,9 @@ std::vector<std::string> expand(const std::vector<std::string>& arguments) {
     }
     if (*it == "--option" || (list && *list + 1 == it->size())) {
       if (++it == arguments.end()) {
-        throw UsageException{"-o: a list of mount options is missing"};
+        throw UsageException{fmt::format(
+            "{}: a list of mount options is missing; allowed is OPT[,OPT...], as -o ro,allow_other",
+            *std::prev(it))};
       }
       expand_list(*it, expanded);
     } else if (list) {
@@ -250,10 +256,13 @@ void take_paths(const po::variables_map& values, Options& options) {
   if (values.contains("path")) {
     paths = values["path"].as<std::vector<std::string>>();
   }
+  if (paths.empty()) {
+    throw UsageException{"no directory is given; allowed are two, SOURCE and MOUNTPOINT"};
+  }
   if (paths.size() != 2) {
     throw UsageException{
-        fmt::format("{} given: SOURCE and MOUNTPOINT are needed",
-                    paths.empty() ? "no directory" : fmt::format("{} path(s)", paths.size()))};
+        fmt::format("{} path(s) given, '{}'; allowed are two, SOURCE and MOUNTPOINT", paths.size(),
+                    fmt::join(paths, "', '"))};
   }
   options.source = paths[0];
   options.mountpoint = paths[1];
@@ -268,7 +277,8 @@ void take_mount_options(const po::variables_map& values, Options& options) {
     switch (kind_of_mount_option(option)) {
       case MountOptionKind::kUnknown:
         throw UsageException{
-            fmt::format("-o {}: no such mount option; allowed are {} and mmapdirfs's own {}",
+            fmt::format("-o {}: no such mount option; allowed are {} (with a value where a '=' "
+                        "stands, and without one elsewhere), and mmapdirfs's own {}",
                         option, known_mount_options(), fmt::join(kDaemonOptions, ", "))};
       case MountOptionKind::kPassed:
         options.mount_options.push_back(option);
@@ -278,7 +288,7 @@ void take_mount_options(const po::variables_map& values, Options& options) {
     }
   }
   if (std::ranges::find(given, "rw") != given.end() && options.has_mount_option("ro")) {
-    throw UsageException{"-o ro and -o rw contradict each other: give one"};
+    throw UsageException{"-o ro contradicts -o rw: allowed is one of them"};
   }
 }
 
@@ -287,7 +297,10 @@ std::filesystem::path hot_set_file(const std::string& value) {
   std::error_code error;
   auto file = std::filesystem::absolute(value, error);
   if (error || value.ends_with('/')) {
-    throw UsageException{fmt::format("--hot-set={}: allowed is a file's path", value)};
+    throw UsageException{fmt::format(
+        "--hot-set={}: no file has such a name; allowed is a file's path, which isn't empty and "
+        "doesn't end with '/'",
+        value)};
   }
   return file;
 }
@@ -338,16 +351,19 @@ Options to_options(const po::variables_map& values) {
   if (options.cache.mode == CacheMode::kNever &&
       (options.cache.attribute_timeout || options.cache.entry_timeout)) {
     throw UsageException{
-        "--cache=never and --attr-timeout or --entry-timeout contradict each other"};
+        "--cache=never contradicts --attr-timeout and --entry-timeout: they are allowed with "
+        "--cache=auto and --cache=always"};
   }
   if (options.read_path && *options.read_path != ReadPath::kMapped && options.max_mappings) {
-    throw UsageException{
-        "--max-mappings and a --read-path that maps nothing contradict each other"};
+    throw UsageException{fmt::format(
+        "--max-mappings contradicts --read-path={}, which maps nothing: it is allowed with "
+        "--read-path=auto and --read-path=mapped",
+        name_of(*options.read_path))};
   }
   if (options.read_path == ReadPath::kPassthrough && options.read_ahead_kib) {
     throw UsageException{
-        "--read-ahead and --read-path=passthrough contradict each other: there the kernel reads "
-        "ahead as on the source"};
+        "--read-ahead contradicts --read-path=passthrough, where the kernel reads ahead as on the "
+        "source: it is allowed with --read-path=auto, mapped and plain"};
   }
   return options;
 }
@@ -372,7 +388,7 @@ std::expected<CommandLine, UsageError> parse_command_line(
   } catch (const UsageException& error) {
     return std::unexpected(UsageError{error.message});
   } catch (const po::error& error) {
-    return std::unexpected(UsageError{error.what()});
+    return std::unexpected(UsageError{explain(error, visible_options())});
   }
 }
 

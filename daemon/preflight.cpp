@@ -45,7 +45,7 @@ std::expected<std::string, StartError> canonical_directory(const char* what,
     return refuse_dead_mount(what, path);
   }
   if (error) {
-    return refuse("{} '{}': {}", what, path, error.message());
+    return refuse("{} '{}': {}; allowed is a directory that is there", what, path, error.message());
   }
   return canonical.string();
 }
@@ -54,7 +54,8 @@ std::expected<UniqueFd, StartError> open_directory(const char* what, const std::
                                                    int flags) {
   UniqueFd fd(::open(path.c_str(), flags | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
-    return refuse("{} '{}': {}", what, path, std::generic_category().message(errno));
+    return refuse("{} '{}': {}; allowed is a directory that you may read", what, path,
+                  std::generic_category().message(errno));
   }
   return fd;
 }

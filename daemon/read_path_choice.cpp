@@ -68,7 +68,8 @@ std::optional<std::string> try_passthrough(bool kernel_offers, int file,
 
 std::unexpected<StartError> refuse(ReadPath path, std::string_view reason) {
   return std::unexpected(
-      StartError{fmt::format("--read-path={} can't be had: {}", name_of(path), reason)});
+      StartError{fmt::format("--read-path={} can't be had: {}; --read-path=auto takes what can be",
+                             name_of(path), reason)});
 }
 
 }  // namespace

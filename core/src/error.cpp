@@ -4,7 +4,10 @@
 namespace mmapdir {
 
 Error::Error(std::errc code, const char* action, std::string_view subject)
-    : errnum_(static_cast<int>(code)), action_(action), subject_(subject) {}
+    : Error(code, action, subject, nullptr) {}
+
+Error::Error(std::errc code, const char* action, std::string_view subject, const char* reason)
+    : errnum_(static_cast<int>(code)), action_(action), reason_(reason), subject_(subject) {}
 
 Error Error::from_errno(int errnum, const char* action, std::string_view subject) {
   return {std::errc{errnum}, action, subject};
@@ -15,7 +18,7 @@ std::string Error::message() const {
   if (!subject_.empty()) {
     text.append(" '").append(subject_).append("'");
   }
-  return text.append(": ").append(code().message());
+  return text.append(": ").append(reason_ != nullptr ? reason_ : code().message());
 }
 
 }  // namespace mmapdir

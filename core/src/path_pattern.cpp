@@ -24,7 +24,7 @@ class PathPattern::Compiler {
 
   Result<std::vector<Token>> compile() {
     if (const char* const fault = find_fault()) {
-      return std::unexpected(Error(std::errc::invalid_argument, fault, whole_));
+      return std::unexpected(Error(std::errc::invalid_argument, "read the pattern", whole_, fault));
     }
     return std::move(tokens_);
   }
@@ -57,7 +57,7 @@ class PathPattern::Compiler {
 
 const char* PathPattern::Compiler::find_fault() {
   if (whole_.contains('\0')) {
-    return "accept a NUL in pattern";
+    return "it holds a NUL; allowed are the bytes that names can have";
   }
   if (!whole_.contains('/')) {
     add_directories();
@@ -84,12 +84,15 @@ const char* PathPattern::Compiler::find_fault_of_component() {
   }
   const auto name = rest_.substr(0, rest_.find('/'));
   if (name.empty()) {
+    if (whole_.empty()) {
+      return "it is empty; allowed is a glob, such as '*.idx'";
+    }
     return whole_.ends_with('/')
-               ? "accept a slash at the end (a directory's files are 'name/**') of pattern"
-               : "accept an empty name in pattern";
+               ? "it ends with '/'; allowed is a name there, and a directory's files are 'name/**'"
+               : "it holds an empty name; allowed is one '/' between two names";
   }
   if (name == "." || name == "..") {
-    return "accept '.' or '..' in pattern";
+    return "it holds '.' or '..'; allowed are names beneath the root";
   }
   while (!at_component_end()) {
     if (const char* const fault = take_token()) {
@@ -113,7 +116,7 @@ const char* PathPattern::Compiler::take_token() {
     return nullptr;
   }
   if (byte == '\\' && at_component_end()) {
-    return "accept a backslash before nothing in pattern";
+    return "a name in it ends with a backslash; allowed is '\\\\' for one that is meant itself";
   }
   tokens_.push_back({.kind = Kind::kByte, .set = only(byte == '\\' ? take() : byte)});
   return nullptr;
@@ -146,7 +149,8 @@ const char* PathPattern::Compiler::take_set() {
 
 // One byte, or two with a hyphen between them.
 const char* PathPattern::Compiler::take_range(Bytes& set) {
-  constexpr const char* kUnclosed = "accept a '[' without its ']' in pattern";
+  constexpr const char* kUnclosed =
+      "it holds a '[' without its ']'; allowed are '[...]', and '\\[' for one that is meant itself";
   const auto take_bound = [&] {
     return starts_with("\\") && rest_.size() > 1 ? (take(), take()) : take();
   };
@@ -163,7 +167,7 @@ const char* PathPattern::Compiler::take_range(Bytes& set) {
     high = value_of(take_bound());
   }
   if (high < low) {
-    return "accept a reversed range in pattern";
+    return "it holds a reversed range; allowed are ranges that go upwards, such as '[a-z]'";
   }
   for (auto byte = low; byte <= high; ++byte) {
     set.set(byte);

@@ -35,7 +35,8 @@ std::expected<CommandTable::Prepared, CommandError> CommandTable::prepare(
   }
   const auto found = std::ranges::find(commands_, words->verb, &Command::verb);
   if (found == commands_.end()) {
-    return refuse(EINVAL, fmt::format("no such command: '{}'; there are {}", words->verb, verbs()));
+    return refuse(EINVAL,
+                  fmt::format("no such command: '{}'; allowed are {}", words->verb, verbs()));
   }
   for (const auto& [option, value] : words->options) {
     if (std::ranges::find(found->options, option) == found->options.end()) {
@@ -46,7 +47,8 @@ std::expected<CommandTable::Prepared, CommandError> CommandTable::prepare(
   const std::size_t count = words->words.size();
   if (count < found->least_words || count > found->most_words) {
     return refuse(EINVAL,
-                  fmt::format("{} is given {} words; {}", found->verb, count, usage_of(*found)));
+                  fmt::format("{} is given {} words, which are too {}; {}", found->verb, count,
+                              count < found->least_words ? "few" : "many", usage_of(*found)));
   }
   auto work = found->prepare(*words);
   if (!work) {

@@ -35,14 +35,14 @@ class Words {
       } else if (c != '\\') {
         word.push_back(c);
       } else if (rest_.empty()) {
-        return refuse(EINVAL, "the line ends with a backslash; write \\\\ for one");
+        return refuse(EINVAL, "the line ends with a backslash; allowed is \\\\ for one");
       } else {
         const char escaped = take();
         word.push_back(quoted && escaped == 'n' ? '\n' : escaped);
       }
     }
     if (quoted) {
-      return refuse(EINVAL, "a quote isn't closed; write \\\" for one that is meant itself");
+      return refuse(EINVAL, "a quote isn't closed; allowed is \\\" for one that is meant itself");
     }
     return word;
   }
@@ -63,7 +63,7 @@ std::expected<void, CommandError> add_option(std::string_view word, CommandWords
   std::string value(equals == std::string_view::npos ? std::string_view()
                                                      : word.substr(equals + 1));
   if (command.options.contains(name)) {
-    return refuse(EINVAL, fmt::format("--{} is given twice", name));
+    return refuse(EINVAL, fmt::format("--{} is given twice; allowed is once", name));
   }
   command.options.emplace(std::move(name), std::move(value));
   return {};
@@ -81,7 +81,7 @@ std::unexpected<CommandError> refuse(const Error& error) {
 
 std::expected<CommandWords, CommandError> parse_command(std::string_view line) {
   if (line.contains('\0')) {
-    return refuse(EINVAL, "a command is a line of text without NUL bytes");
+    return refuse(EINVAL, "the line holds a NUL byte; allowed is text without any");
   }
   Words words(line);
   CommandWords command;
@@ -111,7 +111,7 @@ std::expected<CommandWords, CommandError> parse_command(std::string_view line) {
     }
   }
   if (!has_verb) {
-    return refuse(EINVAL, "the line is empty");
+    return refuse(EINVAL, "the line is empty; allowed is a command and its words");
   }
   return command;
 }

@@ -18,9 +18,9 @@ namespace {
 constexpr std::size_t kMostCommandBytes = sizeof(ControlCommand);
 
 CommandError too_long() {
-  return {
-      .errnum = EINVAL,
-      .message = "a command is a line of at most " + std::to_string(kMostCommandBytes) + " bytes"};
+  return {.errnum = EINVAL,
+          .message = "the command is too long; allowed is a line of at most " +
+                     std::to_string(kMostCommandBytes) + " bytes"};
 }
 
 bool is_blank(std::string_view line) {

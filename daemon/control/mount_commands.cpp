@@ -36,7 +36,9 @@ std::expected<CommandWork, CommandError> prepare_log_level(const CommandWords& w
   const auto* const found =
       std::ranges::find(kLevels, name, [](const auto& row) { return row.first; });
   if (found == kLevels.end()) {
-    return refuse(EINVAL, fmt::format("log-level {}: allowed are error, warn, info, debug", name));
+    return refuse(
+        EINVAL,
+        fmt::format("log-level: no such level: '{}'; allowed are error, warn, info, debug", name));
   }
   return [level = found->second](const CommandContext& context) {
     const auto before = spdlog::get_level();

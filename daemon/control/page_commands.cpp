@@ -82,8 +82,9 @@ std::expected<CommandWork, CommandError> prepare_warm(int root, const CommandWor
 std::expected<std::filesystem::path, CommandError> hot_set_file(const CommandWords& words) {
   std::filesystem::path file = words.words.front();
   if (!file.is_absolute()) {
-    return refuse(
-        EINVAL, fmt::format("{} {}: the daemon needs an absolute path", words.verb, file.string()));
+    return refuse(EINVAL,
+                  fmt::format("{} {}: the path is relative; allowed is one that begins with '/'",
+                              words.verb, file.string()));
   }
   return file;
 }
@@ -125,28 +126,31 @@ std::expected<void, CommandError> load(int root, const std::filesystem::path& fi
 
 template <auto Action>
 Command hot_set_command(std::string_view verb, int root, const std::filesystem::path& mountpoint) {
-  return {.verb = verb,
-          .usage = "FILE",
-          .pace = CommandPace::kSlow,
-          .least_words = 1,
-          .most_words = 1,
-          .prepare = [root, mountpoint](
-                         const CommandWords& words) -> std::expected<CommandWork, CommandError> {
-            auto file = hot_set_file(words);
-            if (!file) {
-              return std::unexpected(file.error());
-            }
-            return [root, mountpoint, verb = words.verb, file = std::move(*file)](
-                       const CommandContext& context) -> std::expected<void, CommandError> {
-              // Looks the path up, in the mount itself perhaps: that is never done by a thread that
-              // serves a request, which may be the one that is to answer.
-              if (lies_within(file, mountpoint)) {
-                return refuse(EINVAL, fmt::format("{} {}: a hot set can't lie in the mount itself",
-                                                  verb, file.string()));
-              }
-              return Action(root, file, context);
-            };
-          }};
+  return {
+      .verb = verb,
+      .usage = "FILE",
+      .pace = CommandPace::kSlow,
+      .least_words = 1,
+      .most_words = 1,
+      .prepare = [root, mountpoint](
+                     const CommandWords& words) -> std::expected<CommandWork, CommandError> {
+        auto file = hot_set_file(words);
+        if (!file) {
+          return std::unexpected(file.error());
+        }
+        return [root, mountpoint, verb = words.verb, file = std::move(*file)](
+                   const CommandContext& context) -> std::expected<void, CommandError> {
+          // Looks the path up, in the mount itself perhaps: that is never done by a thread that
+          // serves a request, which may be the one that is to answer.
+          if (lies_within(file, mountpoint)) {
+            return refuse(
+                EINVAL,
+                fmt::format("{} {}: it lies in the mount itself; allowed is a file outside of it",
+                            verb, file.string()));
+          }
+          return Action(root, file, context);
+        };
+      }};
 }
 
 }  // namespace

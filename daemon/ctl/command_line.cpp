@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ctl/printable.h"
+#include "option_mistakes.h"
 
 namespace mmapdirfs::ctl {
 namespace {
@@ -110,10 +111,17 @@ Outcome<Invocation> take_words(std::vector<std::string> words, const Verb& verb)
     words.erase(words.begin());
   }
   const bool lacks_mount = verb.mount == MountUse::kNeeded && invocation.mountpoint.empty();
-  if (lacks_mount || words.size() < verb.least_words || words.size() > verb.most_words) {
-    return usage_failure(fmt::format(
-        "{}: {}; usage: {}", verb.name,
-        words.size() > verb.most_words ? "too many words" : "a word is missing", usage_of(verb)));
+  const auto refuse = [&verb](std::string_view mistake) {
+    return usage_failure(fmt::format("{}: {}; usage: {}", verb.name, mistake, usage_of(verb)));
+  };
+  if (lacks_mount) {
+    return refuse("the mount point is missing");
+  }
+  if (words.size() < verb.least_words) {
+    return refuse("a word is missing");
+  }
+  if (words.size() > verb.most_words) {
+    return refuse(fmt::format("too many words, from '{}' on", printable(words[verb.most_words])));
   }
   invocation.words = std::move(words);
   return invocation;
@@ -152,7 +160,7 @@ std::optional<std::string> Invocation::option(std::string_view name) const {
 Outcome<CommandLine> parse_command_line(const std::vector<std::string>& arguments,
                                         const std::vector<Verb>& verbs) {
   if (arguments.empty()) {
-    return usage_failure(fmt::format("a verb is missing; verbs are {}", names_of(verbs)));
+    return usage_failure(fmt::format("a verb is missing; allowed are {}", names_of(verbs)));
   }
   if (arguments[0] == "--help" || arguments[0] == "-h") {
     return help_of_all(verbs);
@@ -164,14 +172,15 @@ Outcome<CommandLine> parse_command_line(const std::vector<std::string>& argument
   }
   const Verb* const verb = take_verb(rest, verbs);
   if (verb == nullptr) {
-    return usage_failure(
-        fmt::format("no such verb: '{}'; verbs are {}", printable(arguments[0]), names_of(verbs)));
+    return usage_failure(fmt::format("no such verb: '{}'; allowed are {}", printable(arguments[0]),
+                                     names_of(verbs)));
   }
   try {
     return to_request(parse(rest, *verb), *verb);
   } catch (const po::error& error) {
-    return usage_failure(
-        fmt::format("{}: {}; usage: {}", verb->name, printable(error.what()), usage_of(*verb)));
+    return usage_failure(fmt::format("{}: {}; usage: {}", verb->name,
+                                     printable(explain(error, visible_options(*verb))),
+                                     usage_of(*verb)));
   }
 }
 

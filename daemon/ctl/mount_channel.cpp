@@ -72,7 +72,8 @@ void take_lines(std::string& text, const std::function<void(std::string_view)>& 
 Outcome<std::unique_ptr<ControlChannel>> MountChannel::open(const Invocation& invocation) {
   const auto& name = invocation.control_directory;
   if (name.empty() || name == "." || name == ".." || name.contains('/')) {
-    return fail(fmt::format("--control={}: allowed is a name without '/'", printable(name)),
+    return fail(fmt::format("--control={}: allowed is a name without '/', and not '.' or '..'",
+                            printable(name)),
                 kUsageStatus);
   }
   const auto path = invocation.mountpoint + "/" + name;

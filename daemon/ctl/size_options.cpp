@@ -38,7 +38,10 @@ Outcome<void> add_memory_option(const Invocation& invocation, std::string_view n
                   "machine's memory such as 20%, and not 0");
   }
   if (*bytes > memory) {
-    return refuse(name, *given, fmt::format("the machine's memory is {}", format_size(memory)));
+    return refuse(
+        name, *given,
+        fmt::format("that is more than the machine has; allowed is its memory, {}, at most",
+                    format_size(memory)));
   }
   command.option(name, std::to_string(*bytes));
   return {};

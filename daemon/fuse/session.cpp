@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/session.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -51,7 +53,8 @@ bool offers_io_uring(const fuse_buf& init) {
 }
 
 StartError no_io_uring(const std::string& reason) {
-  return StartError{"--io-uring=on can't be had: " + reason};
+  return StartError{"--io-uring=on can't be had: " + reason +
+                    "; --io-uring=auto takes it where it can be had"};
 }
 
 std::string why_not(const Error& error) {
@@ -131,7 +134,9 @@ std::expected<Session, StartError> Session::create(Adapter& adapter, OperationCo
   fuse_session* session =
       fuse_session_new(&arguments.args, &operations, sizeof operations, link.get());
   if (session == nullptr) {
-    return std::unexpected(StartError{"libfuse refused the mount options"});
+    return std::unexpected(StartError{
+        fmt::format("libfuse refused the mount options '{}'; the cause stands in the line before",
+                    fmt::join(mount_options, ","))});
   }
   return Session(std::move(link), session);
 }

@@ -127,7 +127,8 @@ std::expected<std::unique_ptr<MetricsServer>, StartError> MetricsServer::start(
     const ListenAddress& address, Text text) {
   auto listening = listen_on(address);
   if (!listening) {
-    return refuse(address, "can't listen there: " + std::generic_category().message(errno));
+    return refuse(address, "can't listen there: " + std::generic_category().message(errno) +
+                               "; allowed is a free port of an address that this machine has");
   }
   std::unique_ptr<MetricsServer> server(new MetricsServer(std::move(text)));
   server->url_ = "http://" +

@@ -60,5 +60,43 @@ TEST_CASE("Words and options that a verb doesn't take are refused with its usage
              ContainsSubstring("'loud'") && ContainsSubstring("error, warn, info, debug"));
 }
 
+// A mistake, and what its message has to say: what is wrong, and what is allowed.
+struct Mistake {
+  std::vector<std::string> arguments;
+  std::vector<std::string> wrong;
+  std::vector<std::string> allowed;
+};
+
+TEST_CASE("Each mistake is told with what is wrong and with what is allowed", "[ctl]") {
+  const std::vector<Mistake> mistakes{
+      {{}, {"a verb is missing"}, {"allowed are", "status", "doctor"}},
+      {{"stat", "/mnt"}, {"no such verb: 'stat'"}, {"allowed are", "clear-cache"}},
+      {{"status"}, {"the mount point is missing"}, {"usage: mmapdirctl status"}},
+      {{"status", ""}, {"the mount point is missing"}, {"usage: mmapdirctl status"}},
+      {{"status", "/mnt", "a", "b"}, {"too many words, from 'a' on"}, {"[options] MOUNTPOINT"}},
+      {{"log-level", "/mnt"}, {"a word is missing"}, {"MOUNTPOINT LEVEL"}},
+      {{"log-level", "/mnt", "loud"}, {"'loud'"}, {"error, warn, info, debug"}},
+      {{"status", "--nonsense", "/mnt"}, {"'--nonsense'"}, {"allowed are", "--json"}},
+      {{"status", "--json=1", "/mnt"}, {"'--json'"}, {"allowed is --json: machine-readable"}},
+      {{"map", "/mnt", "--cells"}, {"'--cells'", "missing"}, {"allowed is --cells="}},
+      {{"map", "/mnt", "--cells=0"}, {"--cells=0"}, {"from 1 to 4096"}},
+      {{"map", "/mnt", "--cells=1", "--cells=2"}, {"more than once"}, {"allowed is --cells="}},
+      {{"pin", "/mnt", "--budget=much", "*"}, {"--budget=much"}, {"10M", "20%"}},
+      {{"pin", "/mnt", "--budget=9E", "*"}, {"--budget=9E", "more than"}, {"at most"}},
+      {{"warm", "/mnt", "--rate=0", "*"}, {"--rate=0"}, {"500K", "not 0"}},
+      {{"warm", "/mnt", "--share=101", "*"}, {"--share=101"}, {"1% to 100%"}},
+      {{"top", "/mnt", "--interval=0"}, {"--interval=0"}, {"0.1 to 3600"}},
+  };
+  for (const auto& mistake : mistakes) {
+    const std::string message = refusal(mistake.arguments);
+    CAPTURE(mistake.arguments, message);
+    for (const auto& parts : {mistake.wrong, mistake.allowed}) {
+      for (const std::string& part : parts) {
+        CHECK_THAT(message, ContainsSubstring(part));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mmapdirfs::ctl::test

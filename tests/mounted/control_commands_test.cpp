@@ -52,6 +52,46 @@ TEST_CASE("How much a mount logs can be changed while it serves", "[control]") {
   CHECK(refused.contains("error, warn, info, debug"));
 }
 
+TEST_CASE("A command that is wrong is told what is wrong and what is allowed", "[control]") {
+  struct Mistake {
+    std::string line;
+    std::string wrong;
+    std::string allowed;
+  };
+  const TemporaryDirectory source;
+  const Mount mount(source.path());
+  const std::string inside = mount / "hot";
+  const std::vector<Mistake> mistakes{
+      {"nonsense", "no such command: 'nonsense'", "allowed are version, log-level"},
+      {"version now", "version is given 1 words, which are too many", "usage: version"},
+      {"pin", "pin is given 0 words, which are too few", "usage: pin [--budget=BYTES] PATTERN..."},
+      {"warm --speed=1 *", "warm has no option --speed", "usage: warm [--rate=BYTES/S]"},
+      {"warm --rate=1 --rate=2 *", "--rate is given twice", "allowed is once"},
+      {"warm --rate *", "--rate=:", "a whole number from 1"},
+      {"pin --budget=1.5 *", "--budget=1.5", "a whole number from 0"},
+      {"map --cells=0", "--cells=0", "from 1 to 4096"},
+      {"log-level loud", "no such level: 'loud'", "allowed are error, warn, info, debug"},
+      {"hot-save relative", "hot-save relative: the path is relative", "begins with '/'"},
+      {"hot-save " + inside, "lies in the mount itself", "allowed is a file outside of it"},
+      {"map a//b", "'a//b': it holds an empty name", "allowed is one '/' between two names"},
+      {"warm [a", "'[a': it holds a '['", "allowed are '[...]'"},
+      {"unpin \"\"", "read the pattern: it is empty", "allowed is a glob"},
+      {"map \"open", "a quote isn't closed", "allowed is"},
+      {"map end\\", "ends with a backslash", "allowed is"},
+      {std::string("map \0", 5), "holds a NUL byte", "allowed is text without any"},
+      {std::string(70'000, 'x'), "the command is too long", "allowed is a line of at most"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const ControlClient client(mount.root(), O_RDWR);
+    client.give(mistake.line);
+    const std::string answer = client.answers();
+    CAPTURE(mistake.line.substr(0, 100), answer);
+    CHECK(answer.contains("\"event\":\"failed\""));
+    CHECK(answer.contains(mistake.wrong));
+    CHECK(answer.contains(mistake.allowed));
+  }
+}
+
 TEST_CASE("A read-only mount takes commands by ioctl", "[control]") {
   const TemporaryDirectory source;
   const Mount mount(source.path(), {.options = {"-oro"}});

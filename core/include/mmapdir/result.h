@@ -20,6 +20,11 @@ class Error {
   // (a string literal). `subject` names the file or option; it may be empty.
   Error(std::errc code, const char* action, std::string_view subject = {});
 
+  // `reason` stands in the message instead of the code's own text, which tells too little where the
+  // subject itself is at fault: it says what is wrong and what is allowed. It, too, must outlive
+  // every Error.
+  Error(std::errc code, const char* action, std::string_view subject, const char* reason);
+
   // The one place where an errno becomes an Error; call it on the line of the system call.
   static Error from_errno(int errnum, const char* action, std::string_view subject = {});
 
@@ -32,6 +37,7 @@ class Error {
  private:
   int errnum_;
   const char* action_;
+  const char* reason_;
   std::string subject_;
 };
 

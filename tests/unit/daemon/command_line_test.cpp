@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The command line and its messages, which say what was wrong and what is allowed.
 
+#include <fmt/format.h>
+
 #include <catch2/catch_test_macros.hpp>
-#include <initializer_list>
 #include <string>
 #include <variant>
 #include <vector>
@@ -57,9 +58,10 @@ std::string refusal(Arguments arguments) {
   return refusal_of_all(arguments);
 }
 
-void check_says(const std::string& message, std::initializer_list<const char*> parts) {
+void check_says(const std::string& message, const std::vector<std::string>& parts) {
   INFO("message: " << message);
-  for (const char* part : parts) {
+  for (const std::string& part : parts) {
+    CAPTURE(part);
     CHECK(message.contains(part));
   }
 }
@@ -245,7 +247,7 @@ TEST_CASE("Options in a list are checked as they are elsewhere", "[command-line]
 }
 
 TEST_CASE("Contradictions are refused", "[command-line]") {
-  check_says(refusal({"-o", "ro,rw"}), {"ro", "rw", "contradict"});
+  check_says(refusal({"-o", "ro,rw"}), {"-o ro", "-o rw", "contradict"});
   for (const char* path : {"passthrough", "plain"}) {
     check_says(refusal({"--max-mappings=5", std::string("--read-path=") + path}),
                {"--max-mappings", "--read-path", "contradict"});
@@ -282,6 +284,98 @@ TEST_CASE("The control directory has a name, or there is none", "[command-line]"
     check_says(refusal({std::string("--control=") + wrong}), {"--control=", "off", "without '/'"});
   }
   check_says(refusal({"--control=" + std::string(256, 'x')}), {"--control=", "without '/'"});
+}
+
+// A mistake, and what its message has to say: what is wrong, and what is allowed.
+struct Mistake {
+  Arguments arguments;
+  std::vector<std::string> wrong;
+  std::vector<std::string> allowed;
+  bool is_whole = false;  // no paths belong behind the arguments
+};
+
+const std::vector<Mistake>& mistakes() {
+  static const std::vector<Mistake> table{
+      {{}, {"no directory"}, {"SOURCE and MOUNTPOINT"}, true},
+      {{"/a"}, {"1 path", "'/a'"}, {"SOURCE and MOUNTPOINT"}, true},
+      {{"/a", "/b", "/c"}, {"3 path", "'/c'"}, {"SOURCE and MOUNTPOINT"}, true},
+      {{"-o"}, {"-o: a list", "missing"}, {"OPT[,OPT...]", "ro,allow_other"}, true},
+      {{"--option"}, {"--option: a list", "missing"}, {"OPT[,OPT...]"}, true},
+      {{"--frobnicate"}, {"'--frobnicate'"}, {"--read-path", "--cache", "--version"}},
+      {{"--thread=4"}, {"'--thread'"}, {"--threads"}},
+      {{"-z"}, {"'-z'"}, {"--foreground", "--option"}},
+      {{"--threads"}, {"'--threads'", "missing"}, {"--threads=N", "1 to 256"}, true},
+      {{"--cache="}, {"'--cache'"}, {"--cache=MODE", "auto", "never", "always"}},
+      {{"-othreads"}, {"'--threads'"}, {"--threads=N", "1 to 256"}},
+      {{"--foreground=yes"}, {"'--foreground'", "not take"}, {"--foreground: stay in front"}},
+      {{"--threads=4", "--threads=5"}, {"'--threads'", "more than once"}, {"--threads=N"}},
+      {{"-ofrobnicate"}, {"-o frobnicate"}, {"allow_other", "read-path"}},
+      {{"-oro=1"}, {"-o ro=1"}, {"ro, ", "without one elsewhere"}},
+      {{"-ofsname"}, {"-o fsname:"}, {"fsname=", "with a value"}},
+      {{"-oro,rw"}, {"-o ro", "-o rw", "contradicts"}, {"one of them"}},
+      {{"--read-path=fast"}, {"--read-path=fast"}, {"auto, passthrough, mapped, plain"}},
+      {{"--cache=ever"}, {"--cache=ever"}, {"auto, never, always"}},
+      {{"--io-uring=yes"}, {"--io-uring=yes"}, {"auto", "on", "off"}},
+      {{"--log-level=loud"}, {"--log-level=loud"}, {"error, warn, info, debug"}},
+      {{"--threads=many"}, {"--threads=many"}, {"whole number from 1 to 256"}},
+      {{"--max-mappings=0"}, {"--max-mappings=0"}, {"from 1 to 1073741824"}},
+      {{"--read-ahead=1M"}, {"--read-ahead=1M"}, {"from 4 to 65536"}},
+      {{"--attr-timeout=-1"}, {"--attr-timeout=-1"}, {"from 0 to"}},
+      {{"--entry-timeout=1s"}, {"--entry-timeout=1s"}, {"from 0 to"}},
+      {{"--hot-set-interval=0"}, {"--hot-set-interval=0"}, {"from 1 to"}},
+      {{"--control=a/b"}, {"--control=a/b"}, {"off", "without '/'", "255 bytes"}},
+      {{"--control=.."}, {"--control=.."}, {"not '.' or '..'"}},
+      {{"--metrics-listen=here"}, {"--metrics-listen=here"}, {"[ADDRESS:]PORT", "127.0.0.1:9100"}},
+      {{"--hot-set=dir/"}, {"--hot-set=dir/", "no file"}, {"a file's path", "'/'"}},
+      {{"--advice=*.idx"}, {"--advice=*.idx"}, {"PATTERN=random"}},
+      {{"--advice=*.idx=fast"}, {"--advice=*.idx=fast"}, {"PATTERN=sequential"}},
+      {{"--advice=*.idx=willneed"}, {"--advice=*.idx=willneed"}, {"PATTERN=normal"}},
+      {{"--advice==random"}, {"--advice==random", "is empty"}, {"PATTERN=random", "'*.idx'"}},
+      {{"--advice=a//b=random"}, {"--advice=a//b=random", "an empty name"}, {"one '/' between"}},
+      {{"--advice=a/=random"}, {"--advice=a/=random", "ends with '/'"}, {"'name/**'"}},
+      {{"--advice=../a=random"}, {"--advice=../a=random", "'..'"}, {"beneath the root"}},
+      {{"--advice=[a=random"}, {"--advice=[a=random", "without its ']'"}, {"'[...]'"}},
+      {{"--advice=[z-a]=random"}, {"--advice=[z-a]=random", "reversed"}, {"'[a-z]'"}},
+      {{"--advice=a\\=random"}, {"--advice=a\\=random", "backslash"}, {"'\\\\'"}},
+      {{"--cache=never", "--attr-timeout=5"},
+       {"--cache=never", "--attr-timeout", "contradicts"},
+       {"allowed with --cache=auto and --cache=always"}},
+      {{"--max-mappings=5", "--read-path=plain"},
+       {"--max-mappings", "--read-path=plain", "contradicts"},
+       {"allowed with --read-path=auto and --read-path=mapped"}},
+      {{"--read-ahead=512", "--read-path=passthrough"},
+       {"--read-ahead", "--read-path=passthrough", "contradicts"},
+       {"allowed with --read-path=auto, mapped and plain"}},
+  };
+  return table;
+}
+
+TEST_CASE("Each mistake is told with what is wrong and with what is allowed", "[command-line]") {
+  for (const Mistake& mistake : mistakes()) {
+    const Arguments& arguments = mistake.arguments;
+    CAPTURE(arguments);
+    const std::string message = mistake.is_whole ? refusal_of_all(arguments) : refusal(arguments);
+    CAPTURE(message);
+    CHECK(message.contains("allowed"));
+    check_says(message, mistake.wrong);
+    check_says(message, mistake.allowed);
+  }
+}
+
+TEST_CASE("An option that lacks its value, or has one too many, is told with its use",
+          "[command-line]") {
+  for (const char* option : {"read-path", "cache", "attr-timeout", "entry-timeout", "threads",
+                             "io-uring", "max-mappings", "read-ahead", "log-level", "control",
+                             "metrics-listen", "hot-set", "hot-set-interval", "advice"}) {
+    CAPTURE(option);
+    check_says(refusal({fmt::format("-o{}", option)}),
+               {fmt::format("'--{}'", option), fmt::format("; allowed is --{}=", option)});
+  }
+  for (const char* option : {"foreground", "help", "version"}) {
+    CAPTURE(option);
+    check_says(refusal({fmt::format("--{}=x", option)}),
+               {fmt::format("'--{}'", option), fmt::format("; allowed is --{}: ", option)});
+  }
 }
 
 }  // namespace
