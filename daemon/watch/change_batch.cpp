@@ -117,12 +117,20 @@ void ChangeBatch::add(const Change& change) {
 // is also the way to what is mounted beneath, and a change of it isn't one of that.
 void ChangeBatch::forget_name(FileSystem& fs, KernelCache& cache, NodeId directory,
                               const std::string& name, const NameChange& change) {
-  const auto was_known_there = [&](const std::string& file) {
-    return std::ranges::any_of(fs.nodes_of(file),
+  const auto is_known_there = [&] {
+    return std::ranges::any_of(fs.nodes_of(change.arrived),
                                [&](NodeId node) { return fs.is_known_as(node, directory, name); });
   };
+  // A lookup that is under way may be finding what has arrived, to mount something on it.
+  const auto has_taken_the_place = [&] {
+    if (change.arrived.empty() || is_known_there()) {
+      return false;
+    }
+    cache.wait_for_lookups(directory);
+    return !is_known_there();
+  };
   if (change.was_file_deleted || (change.was_directory_deleted && !fs.has_name(directory, name)) ||
-      (!change.arrived.empty() && !was_known_there(change.arrived))) {
+      has_taken_the_place()) {
     return cache.forget_name(directory, name);
   }
   cache.expire_name(directory, name);

@@ -34,7 +34,9 @@ ReadPath each_read_path_and_cache() {
   return path;
 }
 
-bool watches(const ReadPath& path) { return path.back() == "--cache=auto"; }
+bool watches(const ReadPath& path) {
+  return path.back() != "--cache=always" && path.back() != "--cache=never";
+}
 
 // Another mount namespace, as a container has it: with a volume of its own in the mount.
 class OtherNamespace {

@@ -38,7 +38,10 @@ class RecordingCache final : public KernelCache {
     note("name", directory, name);
   }
   void forget_listing(NodeId directory) override { note("listing", directory); }
-  void wait_for_lookups(NodeId directory) override { note("wait", directory); }
+  void wait_for_lookups(NodeId directory) override {
+    note("wait", directory);
+    under_way();
+  }
   void expire_name(NodeId directory, const std::string& name) override {
     note("expire", directory, name);
   }
@@ -46,7 +49,8 @@ class RecordingCache final : public KernelCache {
     note("again", directory, name);
   }
 
-  std::set<NodeId> unknown;  // to the kernel, in spite of the daemon
+  std::set<NodeId> unknown;                 // to the kernel, in spite of the daemon
+  std::function<void()> under_way = [] {};  // what is over once the lookups were waited for
   std::vector<std::string> calls;
 
  private:
@@ -173,6 +177,17 @@ TEST_CASE("For a rename the old name is expired and the new one forgotten, in bo
   CHECK(has(calls, call("name", world.directory, "new")));
   CHECK(has(calls, call("listing", world.directory)));
   CHECK(has(calls, call("attributes", world.file)));
+}
+
+// Something may be mounted on it by now.
+TEST_CASE("The new name of a file is only expired where a lookup has just found the file by it",
+          "[change_batch]") {
+  World world;
+  world.cache.under_way = [&] { world.fixture.node_of("directory/new"); };
+  const auto calls = world.calls_after(
+      [&] { std::filesystem::rename(world.fixture / "file", world.fixture / "directory/new"); });
+  CHECK(has(calls, call("expire", world.directory, "new")));
+  CHECK_FALSE(has(calls, call("name", world.directory, "new")));
 }
 
 // No report names it.
