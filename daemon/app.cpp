@@ -482,7 +482,7 @@ class Mount {
     }
     source_mounts_.reset();
     if (fs_) {
-      fs_->lock_waits().stop();
+      fs_->waits().stop();
     }
     invalidator_.stop();
   }

@@ -61,7 +61,9 @@ FileSystemCounts FileSystem::counts() const {
 }
 
 LockCounts FileSystem::lock_counts() const {
-  return {.held = locks_.held() + flock_descriptions_.held(), .waiting = lock_waits_.size()};
+  return {.held = locks_.held() + flock_descriptions_.held(),
+          .waiting = waits_.count(WaitKind::kLock),
+          .waiting_for_leases = waits_.count(WaitKind::kLease)};
 }
 
 // The kernel hands out the lowest number that is free, so a number tells how many are taken.

@@ -21,6 +21,7 @@
 
 #include "fs/advice_rules.h"
 #include "fs/backing_registry.h"
+#include "fs/blocking_waits.h"
 #include "fs/caller.h"
 #include "fs/directory_cookies.h"
 #include "fs/directory_stream.h"
@@ -33,7 +34,6 @@
 #include "fs/kept_inodes.h"
 #include "fs/late_releases.h"
 #include "fs/lock_descriptions.h"
-#include "fs/lock_waits.h"
 #include "fs/lost_names.h"
 #include "fs/open_inode.h"
 #include "fs/possible_mappings.h"
@@ -109,7 +109,8 @@ struct FileSystemCounts {
 // Locks on the source, taken through the mount.
 struct LockCounts {
   std::size_t held;
-  std::size_t waiting;  // requests that wait for one
+  std::size_t waiting;                 // requests that wait for one
+  std::size_t waiting_for_leases = 0;  // requests that wait for others' leases
 };
 
 // A regular file that is open, kept open for its next reader, or mapped only. A value.
@@ -220,9 +221,11 @@ class FileSystem {
   Result<Attributes> getattr(NodeId node);
   // Whether its times may move without anybody's knowing: don't keep its attributes then.
   bool may_be_mapped(NodeId node) const { return mappings_.contains(node); }
-  // `handle` is a file's, where the change comes through one.
+  // `handle` is a file's, where the change comes through one. EAGAIN by a lease comes before
+  // anything is changed.
   Result<Attributes> setattr(NodeId node, std::optional<HandleId> handle,
-                             const AttributeChange& change, const Caller& caller);
+                             const AttributeChange& change, const Caller& caller,
+                             OnLease on_lease = OnLease::kFail);
   Result<void> access(NodeId node, int mask);
   Result<struct statvfs> statfs(NodeId node);
   // Both answer the length; an empty buffer asks only for that.
@@ -234,7 +237,8 @@ class FileSystem {
   Result<void> removexattr(NodeId node, const char* name);
 
   // Files (file_system_files.cpp).
-  Result<OpenedFile> open(NodeId node, int flags, const Caller& caller);
+  Result<OpenedFile> open(NodeId node, int flags, const Caller& caller,
+                          OnLease on_lease = OnLease::kFail);
   // ESTALE where the name has come into being meanwhile: the kernel looks it up again, and checks.
   Result<CreatedFile> create(NodeId parent, const char* name, mode_t mode, int flags,
                              const Caller& caller);
@@ -260,18 +264,20 @@ class FileSystem {
   void release(HandleId handle);
 
   // Locks (file_system_locks.cpp). Those that don't wait answer EAGAIN where another lock is in the
-  // way; what waits is handed out, for lock_waits() to run. So is what is tried a second time,
+  // way; what waits is handed out, for waits() to run. So is what is tried a second time,
   // where the lock that was in the way may be one that its holder has given back by closing the
   // file, but whose release hasn't come yet: empty elsewhere.
   Result<void> set_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
-  Result<LockWaits::Attempt> wait_for_record_lock(HandleId handle, LockOwner owner,
-                                                  const struct flock& lock);
+  Result<BlockingWaits::Attempt> wait_for_record_lock(HandleId handle, LockOwner owner,
+                                                      const struct flock& lock);
   Result<struct flock> find_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
   Result<void> set_flock(HandleId handle, int operation);
-  Result<LockWaits::Attempt> wait_for_flock(HandleId handle, int operation);
-  LockWaits::Attempt retry_record_lock(HandleId handle, LockOwner owner, const struct flock& lock);
-  LockWaits::Attempt retry_flock(HandleId handle, int operation);
-  LockWaits& lock_waits() { return lock_waits_; }
+  Result<BlockingWaits::Attempt> wait_for_flock(HandleId handle, int operation);
+  BlockingWaits::Attempt retry_record_lock(HandleId handle, LockOwner owner,
+                                           const struct flock& lock);
+  BlockingWaits::Attempt retry_flock(HandleId handle, int operation);
+  // For these and for what is called with OnLease::kWait.
+  BlockingWaits& waits() { return waits_; }
 
   // Who has just taken a lock must not read pages that are older. Nothing, where those that the
   // kernel may keep are the file's present ones (in passthrough it keeps none): else the version
@@ -351,12 +357,12 @@ class FileSystem {
   void find_again(const std::string& path, FileFigures& figures) const;
   Result<SharedFd> flock_description(OpenFile& file, HandleId handle);
   Result<void> prepare_record_lock(OpenFile& file, HandleId handle, LockOwner owner);
-  LockWaits::Attempt retry_after_releases(NodeId node, LockWaits::Attempt attempt);
+  BlockingWaits::Attempt retry_after_releases(NodeId node, BlockingWaits::Attempt attempt);
   void note_request(const OpenFile& file, HandleId handle);
   void note_lock(const OpenFile& file, HandleId handle);
   void note_close(OpenFile& file, HandleId handle, LockOwner owner);
   int errno_of_missing(std::string_view name, int errnum) const;
-  Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size);
+  Result<void> truncate(int path_fd, std::optional<HandleId> handle, off_t size, OnLease on_lease);
   Result<CreatedFile> add_created(NodeId parent, const char* name, UniqueFd created, int flags,
                                   const Caller& caller);
   Result<SharedFd> reach_to_open(NodeId node, const Caller& caller);
@@ -401,7 +407,7 @@ class FileSystem {
   FileLocks locks_;
   FilesWithLocks files_with_locks_;
   LateReleases late_releases_;
-  LockWaits lock_waits_;
+  BlockingWaits waits_;
   HandleTable<OpenDirectory> directories_;
   CookiesOfDirectories cookies_;
   // Locked while a directory begins or ceases to be watched, and the table is told so.

@@ -16,6 +16,17 @@
 namespace mmapdirfs {
 namespace {
 
+// What opens a file for writing breaks the leases on it, and keeps others from being taken while it
+// has it open. Null where that fails for any other reason than a lease: then a truncation fails as
+// well.
+Result<UniqueFd> open_breaking_leases(const ProcPath& file) {
+  UniqueFd writer(::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!writer && errno == EAGAIN) {
+    return std::unexpected(Error::from_errno(EAGAIN, "truncate a file with a lease on it"));
+  }
+  return writer;
+}
+
 bool is_acl_name(std::string_view name) { return name.starts_with("system.posix_acl_"); }
 
 Result<std::size_t> list_names(const ProcPath& file, std::span<char> names) {
@@ -70,7 +81,8 @@ Result<Attributes> FileSystem::getattr(NodeId node) {
 // file takes set-user-id bits away by who does it. A change of the owner goes by the caller's
 // groups.
 Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> handle,
-                                       const AttributeChange& change, const Caller& caller) {
+                                       const AttributeChange& change, const Caller& caller,
+                                       OnLease on_lease) {
   const auto fd = reach(node);
   if (!fd) {
     return std::unexpected(fd.error());
@@ -79,7 +91,7 @@ Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> hand
   if (change.size) {
     const InGroupsOf in_groups(caller, needs_groups(caller, target));
     const ActingAs acting(caller);
-    if (auto done = truncate(target, handle, *change.size); !done) {
+    if (auto done = truncate(target, handle, *change.size, on_lease); !done) {
       return std::unexpected(done.error());
     }
   }
@@ -103,8 +115,10 @@ Result<Attributes> FileSystem::setattr(NodeId node, std::optional<HandleId> hand
   return getattr(node);
 }
 
-// Through the handle where there is one: it may write where a new open may not.
-Result<void> FileSystem::truncate(int path_fd, std::optional<HandleId> handle, off_t size) {
+// Through the handle where there is one: it may write where a new open may not, and while it is
+// open there are no leases. truncate() itself waits for leases, whatever it is told.
+Result<void> FileSystem::truncate(int path_fd, std::optional<HandleId> handle, off_t size,
+                                  OnLease on_lease) {
   int result = 0;
   if (handle) {
     const auto file = files_.find(*handle);
@@ -117,7 +131,15 @@ Result<void> FileSystem::truncate(int path_fd, std::optional<HandleId> handle, o
     }
     result = ::ftruncate((*fd)->get(), size);
   } else {
-    result = ::truncate(ProcPath(path_fd).c_str(), size);
+    const ProcPath path(path_fd);
+    Result<UniqueFd> writer;
+    if (on_lease == OnLease::kFail) {
+      writer = open_breaking_leases(path);
+    }
+    if (!writer) {
+      return std::unexpected(writer.error());
+    }
+    result = ::truncate(path.c_str(), size);
   }
   if (result != 0) {
     return std::unexpected(Error::from_errno(errno, "truncate"));

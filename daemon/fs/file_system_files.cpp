@@ -41,6 +41,11 @@ SetIdBits bits_after_write(WriteMode mode, bool has_caller) {
   return mode.kill_privileges ? SetIdBits::kGo : SetIdBits::kGoByUser;
 }
 
+bool is_regular_file(int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+}
+
 bool has_no_name(int fd) {
   struct stat found{};
   return ::fstat(fd, &found) == 0 && found.st_nlink == 0;
@@ -50,7 +55,8 @@ Error lost_name() { return Error::from_errno(ESTALE, "open a file that has no na
 
 }  // namespace
 
-Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller) {
+Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller,
+                                    OnLease on_lease) {
   const bool only_reads = (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
   if (!only_reads && access_ == Access::kReadOnly) {
     return std::unexpected(Error::from_errno(EROFS, "open for writing"));
@@ -75,8 +81,11 @@ Result<OpenedFile> FileSystem::open(NodeId node, int flags, const Caller& caller
   if (!inode && is_known_by_lost_name(node, (*path_fd)->get(), is_open, caller)) {
     return std::unexpected(lost_name());
   }
-  // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread.
-  const int reopening = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NONBLOCK;
+  // O_NONBLOCK: a file that was a regular one at lookup and is a fifo now must not stop a thread,
+  // and neither must a lease.
+  const bool may_wait = on_lease == OnLease::kWait && is_regular_file((*path_fd)->get());
+  const int reopening =
+      (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK)) | (may_wait ? 0 : O_NONBLOCK);
   place->reset();
   const bool groups_needed = (flags & O_TRUNC) != 0 && needs_groups(caller, (*path_fd)->get());
   auto fd = acting_as(caller, groups_needed,

@@ -83,8 +83,8 @@ Result<void> FileSystem::set_record_lock(HandleId handle, LockOwner owner,
   return done;
 }
 
-Result<LockWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, LockOwner owner,
-                                                            const struct flock& lock) {
+Result<BlockingWaits::Attempt> FileSystem::wait_for_record_lock(HandleId handle, LockOwner owner,
+                                                                const struct flock& lock) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
@@ -149,7 +149,7 @@ Result<void> FileSystem::set_flock(HandleId handle, int operation) {
   return done;
 }
 
-Result<LockWaits::Attempt> FileSystem::wait_for_flock(HandleId handle, int operation) {
+Result<BlockingWaits::Attempt> FileSystem::wait_for_flock(HandleId handle, int operation) {
   const auto file = files_.find(handle);
   if (!file) {
     return std::unexpected(file.error());
@@ -167,8 +167,8 @@ Result<LockWaits::Attempt> FileSystem::wait_for_flock(HandleId handle, int opera
   };
 }
 
-LockWaits::Attempt FileSystem::retry_record_lock(HandleId handle, LockOwner owner,
-                                                 const struct flock& lock) {
+BlockingWaits::Attempt FileSystem::retry_record_lock(HandleId handle, LockOwner owner,
+                                                     const struct flock& lock) {
   const auto file = files_.find(handle);
   if (!file) {
     return {};
@@ -177,7 +177,7 @@ LockWaits::Attempt FileSystem::retry_record_lock(HandleId handle, LockOwner owne
       (*file)->node, [this, handle, owner, lock] { return set_record_lock(handle, owner, lock); });
 }
 
-LockWaits::Attempt FileSystem::retry_flock(HandleId handle, int operation) {
+BlockingWaits::Attempt FileSystem::retry_flock(HandleId handle, int operation) {
   const auto file = files_.find(handle);
   if (!file) {
     return {};
@@ -186,7 +186,8 @@ LockWaits::Attempt FileSystem::retry_flock(HandleId handle, int operation) {
                               [this, handle, operation] { return set_flock(handle, operation); });
 }
 
-LockWaits::Attempt FileSystem::retry_after_releases(NodeId node, LockWaits::Attempt attempt) {
+BlockingWaits::Attempt FileSystem::retry_after_releases(NodeId node,
+                                                        BlockingWaits::Attempt attempt) {
   if (!late_releases_.is_expected(node)) {
     return {};
   }

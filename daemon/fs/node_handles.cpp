@@ -31,10 +31,10 @@ Result<NodeHandles::Shared> find_or_open(Handles& handles, NodeId node, Open ope
 }  // namespace
 
 // The kernel has checked who may open it.
-Result<NodeHandles::Shared> NodeHandles::file(NodeId node) {
+Result<NodeHandles::Shared> NodeHandles::file(NodeId node, OnLease on_lease) {
   return find_or_open(files_, node, [&]() -> Result<Shared> {
     const Caller self{.uid = ::geteuid(), .gid = ::getegid(), .umask = 0};
-    const auto opened = fs_.open(node, O_RDONLY, self);
+    const auto opened = fs_.open(node, O_RDONLY, self, on_lease);
     if (!opened) {
       return std::unexpected(opened.error());
     }

@@ -31,7 +31,7 @@ class NodeHandles {
   NodeHandles(FileSystem& fs, const Capacities& capacities)
       : fs_(fs), files_(capacities.files), directories_(capacities.directories) {}
 
-  Result<Shared> file(NodeId node);
+  Result<Shared> file(NodeId node, OnLease on_lease = OnLease::kFail);
   Result<Shared> directory(NodeId node);
   void drop(NodeId node);
   void drop_directory(NodeId node);

@@ -63,6 +63,13 @@ struct Entry {
 // Whether programs may change the source through the mount.
 enum class Access { kReadOnly, kReadWrite };
 
+// What is done where another process holds a lease on a file that is to be opened or cut (fcntl,
+// F_SETLEASE): either begins to break it.
+enum class OnLease {
+  kFail,  // with EAGAIN, at once
+  kWait,  // until it is given up or has run out; EINTR after a signal
+};
+
 // How a file's bytes reach the reader; see README, "Read paths".
 enum class ReadPath { kPassthrough, kMapped, kPlain };
 

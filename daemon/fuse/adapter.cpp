@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "fuse/adapter_waits.h"
 #include "fuse/invalidator.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -172,8 +173,23 @@ void Adapter::note_refused_open(const Error& error) {
   }
 }
 
+// The first try has begun to break the lease that is in the way, if one is.
 void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
-  const auto opened = fs_.open(node_of(node), info->flags, caller_of(req));
+  const Caller caller = caller_of(req);
+  const auto opened = fs_.open(node_of(node), info->flags, caller);
+  if (opened || !may_be_leased(opened.error()) || (info->flags & O_NONBLOCK) != 0) {
+    return reply_opened(req, node, opened, *info);
+  }
+  wait_for_lease<OpenedFile>(
+      req,
+      [this, node, flags = info->flags, caller] {
+        return fs_.open(node_of(node), flags, caller, OnLease::kWait);
+      },
+      [this, req, node, info = *info](const auto& later) { reply_opened(req, node, later, info); });
+}
+
+void Adapter::reply_opened(fuse_req_t req, fuse_ino_t node, const Result<OpenedFile>& opened,
+                           fuse_file_info info) {
   if (!opened) {
     note_refused_open(opened.error());
     return reply_error(req, opened.error());
@@ -181,8 +197,8 @@ void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
   if (opened->begins_to_be_mapped && policy_.keeps_pages()) {
     invalidator_.forget_attributes(node_of(node));
   }
-  describe(*opened, *info);
-  if (fuse_reply_open(req, info) != 0) {
+  describe(*opened, info);
+  if (fuse_reply_open(req, &info) != 0) {
     fs_.release(opened->handle);  // the caller was killed: no release will come
   }
 }
@@ -190,6 +206,21 @@ void Adapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
 Result<Adapter::UsedHandle> Adapter::file_of(fuse_ino_t node, const fuse_file_info* info) {
   return negotiation_.opens_without_message ? used(node_handles_.file(node_of(node)))
                                             : UsedHandle{.id = handle_of(info), .owner = nullptr};
+}
+
+// Calls `use` with the handle. Where opens send no message, this is when a lease may be in the way.
+template <class Use>
+void Adapter::with_file(fuse_req_t req, fuse_ino_t node, const fuse_file_info* info, Use use) {
+  const auto file = file_of(node, info);
+  if (file) {
+    return use(file->id);
+  }
+  if (!negotiation_.opens_without_message || !may_be_leased(file.error())) {
+    return reply_error(req, file.error());
+  }
+  wait_for_lease<UsedHandle>(
+      req, [this, node] { return used(node_handles_.file(node_of(node), OnLease::kWait)); },
+      [req, use](const auto& later) { later ? use(later->id) : reply_error(req, later.error()); });
 }
 
 // What was opened before opens were left out has a handle; zero is none.
@@ -223,16 +254,18 @@ Result<Adapter::UsedHandle> Adapter::used(Result<NodeHandles::Shared> opened) {
 
 void Adapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
                    fuse_file_info* info) {
-  const auto file = file_of(node, info);
-  if (!file) {
-    return reply_error(req, file.error());
-  }
-  const auto view =
-      fs_.read(file->id, static_cast<std::uint64_t>(offset), size, scratch<std::byte>());
+  with_file(req, node, info, [this, req, size, offset, info = *info](HandleId file) {
+    read_file(req, file, size, offset, info);
+  });
+}
+
+void Adapter::read_file(fuse_req_t req, HandleId file, std::size_t size, off_t offset,
+                        const fuse_file_info& info) {
+  const auto view = fs_.read(file, static_cast<std::uint64_t>(offset), size, scratch<std::byte>());
   if (!view) {
     return reply_error(req, view.error());
   }
-  if (view->is_passed_through && fills_a_page(*info)) {
+  if (view->is_passed_through && fills_a_page(info)) {
     return reply_error(req, Error::from_errno(EINVAL, "fill pages of a file in passthrough"));
   }
   // The kernel copies straight from the mapping. Bytes that a truncation took away make the write
@@ -248,23 +281,19 @@ void Adapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offs
 
 void Adapter::lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
                     fuse_file_info* info) {
-  const auto file = file_of(node, info);
-  if (!file) {
-    return reply_error(req, file.error());
-  }
-  const auto found = fs_.lseek(file->id, offset, whence);
-  if (!found) {
-    return reply_error(req, found.error());
-  }
-  fuse_reply_lseek(req, *found);
+  with_file(req, node, info, [this, req, offset, whence](HandleId file) {
+    const auto found = fs_.lseek(file, offset, whence);
+    if (!found) {
+      return reply_error(req, found.error());
+    }
+    fuse_reply_lseek(req, *found);
+  });
 }
 
 void Adapter::fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* info) {
-  const auto file = file_of(node, info);
-  if (!file) {
-    return reply_error(req, file.error());
-  }
-  reply_outcome(req, fs_.fsync(file->id, data_only != 0));
+  with_file(req, node, info, [this, req, data_only](HandleId file) {
+    reply_outcome(req, fs_.fsync(file, data_only != 0));
+  });
 }
 
 void Adapter::release(fuse_req_t req, fuse_ino_t /*node*/, fuse_file_info* info) {

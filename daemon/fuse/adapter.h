@@ -43,7 +43,8 @@ struct KernelFeatures {
 // so each request is answered exactly once, and no lock is held then.
 //
 // Reading is in adapter.cpp, what changes the source in adapter_changes.cpp, locks in
-// adapter_locks.cpp; the control directory has an adapter of its own (adapter_control.h).
+// adapter_locks.cpp, waiting in adapter_waits.cpp; the control directory has an adapter of its own
+// (adapter_control.h).
 //
 // Borrows the file system and the invalidator. libfuse calls it from many threads at once.
 class Adapter {
@@ -149,13 +150,32 @@ class Adapter {
     bool takes;  // rather than gives back
   };
   // What is done about a lock that can't be had at once; empty where that is the answer.
-  using Postponed = std::function<Result<LockWaits::Attempt>()>;
+  using Postponed = std::function<Result<BlockingWaits::Attempt>()>;
   void answer_lock(const LockRequest& request, const Result<void>& tried,
                    const Postponed& postponed);
   void reply_lock(const LockRequest& request, const Result<void>& result);
   void reply_taken(const LockRequest& request);
   static void reply_last(const LockRequest& request, const Result<void>& result);
+
+  // Has a thread of its own carry out `attempt` and then `done`; a signal to the caller ends it
+  // with EINTR.
+  void begin_wait(fuse_req_t req, WaitKind kind, BlockingWaits::Attempt attempt,
+                  const BlockingWaits::Done& done);
+  // The same for what is to be called with OnLease::kWait and answers an operation.
+  void wait_for_lease(fuse_req_t req, BlockingWaits::Attempt attempt, BlockingWaits::Done reply);
+  template <class T>
+  void wait_for_lease(fuse_req_t req, std::function<Result<T>()> call,
+                      std::function<void(const Result<T>&)> reply);
+  template <class Use>
+  void with_file(fuse_req_t req, fuse_ino_t node, const fuse_file_info* info, Use use);
+
   void reply_entry(fuse_req_t req, const Result<Entry>& entry);
+  void reply_opened(fuse_req_t req, fuse_ino_t node, const Result<OpenedFile>& opened,
+                    fuse_file_info info);
+  void reply_changed(fuse_req_t req, fuse_ino_t node, const Result<Attributes>& attributes,
+                     bool may_be_mapped);
+  void read_file(fuse_req_t req, HandleId file, std::size_t size, off_t offset,
+                 const fuse_file_info& info);
   void reply_created(fuse_req_t req, const Result<CreatedFile>& created, fuse_file_info* info);
   bool goes_past_the_cache(const OpenedFile& opened, int flags) const;
   void describe(const OpenedFile& opened, fuse_file_info& info) const;

@@ -3,7 +3,7 @@
 #include <optional>
 #include <span>
 
-#include "fuse/adapter.h"
+#include "fuse/adapter_waits.h"
 #include "fuse/invalidator.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -57,8 +57,24 @@ void Adapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* values, int 
                       fuse_file_info* info) {
   const auto handle = info == nullptr ? std::nullopt : std::optional(handle_of(info));
   const bool may_be_mapped = fs_.may_be_mapped(node_of(node));
-  const auto attributes =
-      fs_.setattr(node_of(node), handle, to_change(*values, which), caller_of(req));
+  const AttributeChange change = to_change(*values, which);
+  const Caller caller = caller_of(req);
+  const auto attributes = fs_.setattr(node_of(node), handle, change, caller);
+  if (attributes || !may_be_leased(attributes.error())) {
+    return reply_changed(req, node, attributes, may_be_mapped);
+  }
+  wait_for_lease<Attributes>(
+      req,
+      [this, node, handle, change, caller] {
+        return fs_.setattr(node_of(node), handle, change, caller, OnLease::kWait);
+      },
+      [this, req, node, may_be_mapped](const auto& later) {
+        reply_changed(req, node, later, may_be_mapped);
+      });
+}
+
+void Adapter::reply_changed(fuse_req_t req, fuse_ino_t node, const Result<Attributes>& attributes,
+                            bool may_be_mapped) {
   if (!attributes) {
     return reply_error(req, attributes.error());
   }

@@ -3,12 +3,10 @@
 #include <sys/file.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <utility>
 
 #include "fuse/adapter.h"
 #include "fuse/invalidator.h"
-#include "fuse/link.h"
 #include "fuse/request.h"
 
 namespace mmapdirfs {
@@ -30,7 +28,7 @@ void Adapter::setlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, struc
                .node = node,
                .handle = handle,
                .takes = lock->l_type != F_UNLCK},
-              fs_.set_record_lock(handle, owner, *lock), [&]() -> Result<LockWaits::Attempt> {
+              fs_.set_record_lock(handle, owner, *lock), [&]() -> Result<BlockingWaits::Attempt> {
                 return sleep != 0 ? fs_.wait_for_record_lock(handle, owner, *lock)
                                   : fs_.retry_record_lock(handle, owner, *lock);
               });
@@ -43,14 +41,13 @@ void Adapter::flock(fuse_req_t req, fuse_ino_t node, fuse_file_info* info, int o
                .node = node,
                .handle = handle,
                .takes = (operation & LOCK_UN) == 0},
-              fs_.set_flock(handle, operation), [&]() -> Result<LockWaits::Attempt> {
+              fs_.set_flock(handle, operation), [&]() -> Result<BlockingWaits::Attempt> {
                 return (operation & LOCK_NB) == 0 ? fs_.wait_for_flock(handle, operation)
                                                   : fs_.retry_flock(handle, operation);
               });
 }
 
-// A lock that can't be had at once is waited for by a thread of its own, which then replies. The
-// interrupter knows the wait by number: libfuse may still be calling it while the wait ends.
+// A lock that can't be had at once is waited for by a thread of its own, which then replies.
 void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
                           const Postponed& postponed) {
   if (tried || tried.error().errnum() != EAGAIN) {
@@ -63,18 +60,8 @@ void Adapter::answer_lock(const LockRequest& request, const Result<void>& tried,
   if (!*attempt) {
     return reply_last(request, tried);
   }
-  const WaitId id = fs_.lock_waits().prepare();
-  fuse_req_interrupt_func(
-      request.req,
-      [](fuse_req_t interrupted, void* number) {
-        const auto wait_id = WaitId{reinterpret_cast<std::uintptr_t>(number)};
-        adapter_of(interrupted).fs_.lock_waits().interrupt(wait_id);
-      },
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer's place is all that libfuse has.
-      reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)));
-  fs_.lock_waits().begin(id, std::move(*attempt), [this, request](const Result<void>& result) {
-    reply_lock(request, result);
-  });
+  begin_wait(request.req, WaitKind::kLock, std::move(*attempt),
+             [this, request](const Result<void>& result) { reply_lock(request, result); });
 }
 
 // Whoever takes a lock relies on seeing what its last holder did, who may have been on the source:

@@ -52,11 +52,8 @@ struct Operation<Member, Method, Places...> {
       } else {
         (adapter.*Method)(req, args...);
       }
-    } catch (const std::bad_alloc&) {
-      reply_errno(req, ENOMEM);
     } catch (const std::exception& error) {
-      spdlog::critical("a bug in mmapdirfs: {}", error.what());
-      reply_errno(req, EIO);
+      reply_errno(req, errno_of(error));
     }
   }
 };
@@ -79,6 +76,14 @@ void need_no_message(fuse_req_t req, Args... /*args*/) {
 }
 
 }  // namespace
+
+int errno_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    return ENOMEM;
+  }
+  spdlog::critical("a bug in mmapdirfs: {}", error.what());
+  return EIO;
+}
 
 fuse_lowlevel_ops Adapter::operations() const {
   fuse_lowlevel_ops ops{};

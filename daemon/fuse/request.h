@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <span>
 #include <vector>
 
@@ -35,6 +37,12 @@ inline void reply_error(fuse_req_t req, const Error& error) {
   spdlog::debug("{}", error.message());
   reply_errno(req, error.errnum());
 }
+
+// Then it is tried again by a thread that may wait for the lease.
+inline bool may_be_leased(const Error& error) { return error.errnum() == EAGAIN; }
+
+// What is answered where an exception has come through, which is memory running out or a bug.
+int errno_of(const std::exception& error);
 
 inline void reply_outcome(fuse_req_t req, const Result<void>& result) {
   reply_errno(req, result ? 0 : result.error().errnum());

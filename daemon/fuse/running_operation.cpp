@@ -14,14 +14,22 @@ constinit thread_local RunningOperation* running = nullptr;
 
 RunningOperation::RunningOperation(OperationCounters& counters, const fuse_req* req,
                                    OperationKind kind)
-    : counters_(counters), req_(req), kind_(kind), begin_(Clock::now()) {
+    : counters_(&counters), req_(req), kind_(kind), begin_(Clock::now()) {
+  running = this;
+}
+
+RunningOperation::RunningOperation(const PostponedOperation& postponed)
+    : counters_(postponed.counters_),
+      req_(postponed.req_),
+      kind_(postponed.kind_),
+      begin_(postponed.begin_) {
   running = this;
 }
 
 RunningOperation::~RunningOperation() {
   running = nullptr;
-  if (!is_postponed_) {
-    counters_.count(kind_, {.latency = Clock::now() - begin_, .errnum = errnum_, .bytes = bytes_});
+  if (!is_postponed_ && counters_ != nullptr) {
+    counters_->count(kind_, {.latency = Clock::now() - begin_, .errnum = errnum_, .bytes = bytes_});
   }
 }
 
@@ -43,7 +51,7 @@ PostponedOperation PostponedOperation::take() {
   PostponedOperation postponed;
   if (running != nullptr) {
     running->is_postponed_ = true;
-    postponed.counters_ = &running->counters_;
+    postponed.counters_ = running->counters_;
     postponed.req_ = running->req_;
     postponed.kind_ = running->kind_;
     postponed.begin_ = running->begin_;

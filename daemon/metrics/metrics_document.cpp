@@ -113,6 +113,8 @@ void add_objects(Families& families, const MountFigures& figures) {
                   {gauge(figures.locks.held)});
   families.gauges("locks_waiting", "Requests that wait for a lock.",
                   {gauge(figures.locks.waiting)});
+  families.gauges("leases_waiting", "Requests that wait for leases of other processes.",
+                  {gauge(figures.locks.waiting_for_leases)});
 }
 
 void add_mappings(Families& families, const MountFigures& figures) {

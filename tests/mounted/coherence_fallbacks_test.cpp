@@ -11,12 +11,12 @@
 #include <catch2/catch_test_macros.hpp>
 #include <charconv>
 #include <csignal>
-#include <fstream>
 
 #include "support/files.h"
 #include "support/mount.h"
 #include "support/read_paths.h"
 #include "support/strace.h"
+#include "support/sysctl.h"
 
 namespace mmapdir::test {
 namespace {
@@ -24,27 +24,6 @@ namespace {
 using Path = std::filesystem::path;
 
 std::vector<std::string> mapped() { return {"--read-path=mapped", "--cache=auto"}; }
-
-// A limit of the whole machine's, changed for as long as the object lives. A resource type.
-class Sysctl {
- public:
-  Sysctl(const char* name, unsigned value) : path_(Path("/proc/sys/fs/fanotify") / name) {
-    require_root();
-    std::ifstream(path_) >> former_;
-    std::ofstream out(path_);
-    out << value << std::flush;
-    if (former_ == 0 || !out) {
-      skip(path_.string() + " can't be changed");
-    }
-  }
-  ~Sysctl() { std::ofstream(path_) << former_ << std::flush; }
-  Sysctl(const Sysctl&) = delete;
-  Sysctl& operator=(const Sysctl&) = delete;
-
- private:
-  Path path_;
-  unsigned former_ = 0;
-};
 
 std::ptrdiff_t count_of(const std::string& text, std::string_view word) {
   std::ptrdiff_t count = 0;
@@ -84,7 +63,7 @@ TEST_CASE("Beyond the limit of watches changes are seen a second later, and the 
   const Mount mount(source.path(), {.options = mapped()});
   {
     // There is the root's watch already, and maybe others of this user's.
-    const Sysctl limit("max_user_marks", 1);
+    const Sysctl limit("fs/fanotify/max_user_marks", 1);
     for (int i = 0; i < kDirectories; ++i) {
       REQUIRE(size_of(mount / fmt::format("{}/file", i)) == 5);
     }
@@ -124,7 +103,7 @@ TEST_CASE("Where reports were lost everything is looked up anew", "[coherence][s
   }
   std::optional<Mount> mount;
   {
-    const Sysctl queue("max_queued_events", kQueue);
+    const Sysctl queue("fs/fanotify/max_queued_events", kQueue);
     mount.emplace(source.path(), MountSetup{.options = mapped()});
   }
   const auto shows = [&](unsigned i) -> std::string {

@@ -35,7 +35,7 @@ MountFigures some_figures() {
   figures.uptime = std::chrono::milliseconds(1500);
   figures.objects = {.inodes = 3, .open_inodes = 2, .open_files = 4, .open_directories = 1};
   figures.mappings.hits = 7;
-  figures.locks = {.held = 2, .waiting = 1};
+  figures.locks = {.held = 2, .waiting = 1, .waiting_for_leases = 3};
   figures.invalidations.names = 5;
   figures.operations = counters.figures();
   return figures;
@@ -53,7 +53,7 @@ TEST_CASE("The status is one JSON object, with each operation that occurred") {
   CHECK(status["uptime_seconds"] == 1);
   CHECK(status["open_files"] == 4);
   CHECK(status["mappings"]["hits"] == 7);
-  CHECK(status["locks"] == json{{"held", 2}, {"waiting", 1}});
+  CHECK(status["locks"] == json{{"held", 2}, {"waiting", 1}, {"waiting_for_leases", 3}});
   CHECK(status["watch"]["active"] == true);
   CHECK(status["watch"]["reason"].is_null());
   CHECK(status["hot_set"]["state"] == "none");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/lock_waits.h"
+#include "fs/blocking_waits.h"
 
 #include <pthread.h>
 
@@ -13,7 +13,7 @@
 namespace mmapdirfs {
 namespace {
 
-// Far more waiters than a search index has writers, far fewer than threads a process may have.
+// Far more than a search index has writers, far fewer than threads a process may have.
 constexpr std::size_t kMaxWaits = 4096;
 constexpr std::chrono::milliseconds kSignalInterval(1);
 
@@ -23,56 +23,68 @@ void install_wake_up_handler() {
   ::sigaction(SIGRTMIN, &action, nullptr);
 }
 
+int errno_without_thread(WaitKind kind) { return kind == WaitKind::kLock ? ENOLCK : EAGAIN; }
+
+Error error_of(WaitKind kind, int errnum) {
+  return Error::from_errno(
+      errnum, kind == WaitKind::kLock ? "wait for the lock" : "wait for a lease to be given up");
+}
+
 }  // namespace
 
-LockWaits::LockWaits() {
+BlockingWaits::BlockingWaits() {
   install_wake_up_handler();
   keeper_ = std::thread([this] { keep(); });
 }
 
-LockWaits::~LockWaits() {
+BlockingWaits::~BlockingWaits() {
   stop();
   keeper_.join();
 }
 
-WaitId LockWaits::prepare() {
+WaitId BlockingWaits::prepare(WaitKind kind) {
   const std::scoped_lock lock(mutex_);
   const WaitId id{++last_};
-  waits_.try_emplace(id);
+  waits_.try_emplace(id, Wait{.kind = kind});
   return id;
 }
 
-void LockWaits::begin(WaitId id, Attempt attempt, const Done& done) {
-  if (!start(id, std::move(attempt), done)) {
-    done(std::unexpected(Error::from_errno(ENOLCK, "wait for the lock")));
+void BlockingWaits::begin(WaitId id, Attempt attempt, const Done& done) {
+  if (const auto started = start(id, std::move(attempt), done); !started) {
+    done(started);
   }
 }
 
-// Whether there is a thread that waits now.
-bool LockWaits::start(WaitId id, Attempt attempt, const Done& done) {
+// Fails where there is no thread that waits now.
+Result<void> BlockingWaits::start(WaitId id, Attempt attempt, const Done& done) {
   const std::scoped_lock lock(mutex_);
+  Wait& wait = waits_.at(id);
+  if (stopping_) {
+    return refuse(id, EINTR);  // the keeper, who would join its thread, may have gone
+  }
   if (waits_.size() > kMaxWaits) {
-    drop(id);
-    return false;
+    return refuse(id, errno_without_thread(wait.kind));
   }
   try {
-    waits_.at(id).thread =
-        std::thread([this, id, attempt = std::move(attempt), done] { run(id, attempt, done); });
-    return true;
+    wait.thread = std::thread([this, id, kind = wait.kind, attempt = std::move(attempt), done] {
+      run(id, kind, attempt, done);
+    });
+    return {};
   } catch (const std::system_error&) {
-    drop(id);  // no thread is to be had
-    return false;
+    return refuse(id, errno_without_thread(wait.kind));
   }
 }
 
 // mutex_ is held.
-void LockWaits::drop(WaitId id) {
+std::unexpected<Error> BlockingWaits::refuse(WaitId id, int errnum) {
+  Error error = error_of(waits_.at(id).kind, errnum);
   waits_.erase(id);
   changed_.notify_all();
+  return std::unexpected(std::move(error));
 }
 
-void LockWaits::run(WaitId id, const Attempt& attempt, const Done& done) {
-  Result<void> result = std::unexpected(Error::from_errno(EINTR, "wait for the lock"));
+void BlockingWaits::run(WaitId id, WaitKind kind, const Attempt& attempt, const Done& done) {
+  Result<void> result = std::unexpected(error_of(kind, EINTR));
   while (!result && result.error().errnum() == EINTR && !is_interrupted(id)) {
     result = attempt();
   }
@@ -86,12 +98,12 @@ void LockWaits::run(WaitId id, const Attempt& attempt, const Done& done) {
   waits_.at(id).is_done = true;
 }
 
-bool LockWaits::is_interrupted(WaitId id) {
+bool BlockingWaits::is_interrupted(WaitId id) {
   const std::scoped_lock lock(mutex_);
   return stopping_ || waits_.at(id).is_interrupted;
 }
 
-void LockWaits::interrupt(WaitId id) {
+void BlockingWaits::interrupt(WaitId id) {
   const std::scoped_lock lock(mutex_);
   if (const auto found = waits_.find(id); found != waits_.end()) {
     found->second.is_interrupted = true;
@@ -99,13 +111,14 @@ void LockWaits::interrupt(WaitId id) {
   }
 }
 
-std::size_t LockWaits::size() const {
+std::size_t BlockingWaits::count(WaitKind kind) const {
   const std::scoped_lock lock(mutex_);
-  return static_cast<std::size_t>(
-      std::ranges::count_if(waits_, [](const auto& entry) { return !entry.second.is_over; }));
+  return static_cast<std::size_t>(std::ranges::count_if(waits_, [kind](const auto& entry) {
+    return entry.second.kind == kind && !entry.second.is_over;
+  }));
 }
 
-void LockWaits::stop() {
+void BlockingWaits::stop() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
@@ -113,7 +126,7 @@ void LockWaits::stop() {
 }
 
 // mutex_ is held. A thread that has nothing left to do, no longer among the waits; or none.
-std::thread LockWaits::take_finished() {
+std::thread BlockingWaits::take_finished() {
   const auto found =
       std::ranges::find_if(waits_, [](const auto& entry) { return entry.second.is_done; });
   if (found == waits_.end()) {
@@ -125,7 +138,7 @@ std::thread LockWaits::take_finished() {
 }
 
 // mutex_ is held. Whether any wait was signalled, and so may have to be again.
-bool LockWaits::signal_interrupted() {
+bool BlockingWaits::signal_interrupted() {
   bool signalled = false;
   for (auto& [id, wait] : waits_) {
     if ((wait.is_interrupted || stopping_) && !wait.is_over && wait.thread.joinable()) {
@@ -136,7 +149,7 @@ bool LockWaits::signal_interrupted() {
   return signalled;
 }
 
-void LockWaits::keep() {
+void BlockingWaits::keep() {
   std::unique_lock lock(mutex_);
   while (!stopping_ || !waits_.empty()) {
     if (std::thread finished = take_finished(); finished.joinable()) {

@@ -13,54 +13,63 @@
 
 namespace mmapdirfs {
 
-// A wait for a lock, as its interrupter names it.
+// A wait, as its interrupter names it.
 enum class WaitId : std::uint64_t {};
 
-// Waiting for locks on the source. Each wait has a thread of its own, which the kernel's queue for
-// the lock holds: so no request thread is taken, the order is the source's, and waking up costs no
-// polling. A wait ends by getting the lock, by an error, or by interrupt() with EINTR.
+// What another process on the source has, and is waited for.
+enum class WaitKind {
+  kLock,
+  kLease,  // fcntl(F_SETLEASE): the kernel lets nobody else open the file until it is given up
+};
+
+// System calls on the source that wait for another process. Each has a thread of its own, which the
+// kernel's queue for the lock or lease holds: so no request thread is taken, the order is the
+// source's, and waking up costs no polling. A wait ends by getting what it waits for, by an error,
+// or by interrupt() with EINTR.
 //
 // An interrupt is a signal (SIGRTMIN, whose handler does nothing) to the waiting thread. One that
 // comes just before the thread enters the system call would be lost; so a keeper thread sends it
 // again each millisecond until the wait is over. Without interrupts under way it sleeps.
 //
 // Any thread may call. One instance a process, since the signal's handler is the process's.
-class LockWaits {
+class BlockingWaits {
  public:
   using Attempt = std::function<Result<void>()>;          // blocks; EINTR after a signal
   using Done = std::function<void(const Result<void>&)>;  // called once, in the waiting thread
 
-  LockWaits();
-  LockWaits(const LockWaits&) = delete;
-  LockWaits& operator=(const LockWaits&) = delete;
-  ~LockWaits();
+  BlockingWaits();
+  BlockingWaits(const BlockingWaits&) = delete;
+  BlockingWaits& operator=(const BlockingWaits&) = delete;
+  ~BlockingWaits();
 
   // A wait that can be interrupted from now on, but hasn't begun.
-  WaitId prepare();
+  WaitId prepare(WaitKind kind);
 
-  // Begins it. ENOLCK, told through `done` as well, where no thread can be had for it.
+  // Begins it. `done` is called at once, in the calling thread, where no thread can be had for it
+  // (ENOLCK for a lock, EAGAIN for a lease) or all are being stopped (EINTR).
   void begin(WaitId id, Attempt attempt, const Done& done);
 
   // Ends a wait, also one that hasn't begun; one that is over is left alone.
   void interrupt(WaitId id);
 
   // Waits that aren't over.
-  std::size_t size() const;
+  std::size_t count(WaitKind kind) const;
 
-  // Interrupts all waits and returns once they are over. None may be prepared afterwards.
+  // Interrupts all waits and returns once they are over; none begins afterwards.
   void stop();
 
  private:
   struct Wait {
-    std::thread thread;  // once it has begun
+    WaitKind kind{};
+    std::thread thread{};  // once it has begun
     bool is_interrupted = false;
     bool is_over = false;  // nothing is left to interrupt
     bool is_done = false;  // told, and only to be joined
   };
 
-  bool start(WaitId id, Attempt attempt, const Done& done);
-  void drop(WaitId id);
-  void run(WaitId id, const Attempt& attempt, const Done& done);
+  Result<void> start(WaitId id, Attempt attempt, const Done& done);
+  std::unexpected<Error> refuse(WaitId id, int errnum);
+  void run(WaitId id, WaitKind kind, const Attempt& attempt, const Done& done);
   bool is_interrupted(WaitId id);
   void keep();
   std::thread take_finished();
