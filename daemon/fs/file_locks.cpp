@@ -108,7 +108,7 @@ Result<SharedFd> FileLocks::find_or_open(const Key& key, pid_t pid, int fd) {
   if (auto known = find(key)) {
     return known;
   }
-  auto opened = open_lock_description(fd);
+  auto opened = open_lock_description_for_all(fd);
   if (opened) {
     descriptions_.add(*opened);
     owners_.lock()->emplace(key, Owner{.pid = pid, .description = *opened});

@@ -28,11 +28,10 @@ std::size_t locks_of(int fd) {
   return count;
 }
 
-}  // namespace
-
-Result<SharedFd> open_lock_description(int fd) {
+// O_NONBLOCK: a lease of others must not stop a thread.
+Result<SharedFd> open_again(int fd, int access_mode) {
   const ProcPath path(fd);
-  UniqueFd opened(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  UniqueFd opened(::open(path.c_str(), access_mode | O_NONBLOCK | O_CLOEXEC));
   if (!opened) {
     opened.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   }
@@ -41,6 +40,14 @@ Result<SharedFd> open_lock_description(int fd) {
   }
   return std::make_shared<const UniqueFd>(std::move(opened));
 }
+
+}  // namespace
+
+Result<SharedFd> open_lock_description(int fd) {
+  return open_again(fd, ::fcntl(fd, F_GETFL) & O_ACCMODE);
+}
+
+Result<SharedFd> open_lock_description_for_all(int fd) { return open_again(fd, O_RDWR); }
 
 void LockDescriptions::add(const SharedFd& description) {
   auto state = state_.lock();

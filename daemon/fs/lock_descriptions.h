@@ -10,9 +10,13 @@
 
 namespace mmapdirfs {
 
-// A new description on the file of `fd`, to hold locks; for writing if that may be, since an
-// exclusive record lock needs it.
+// A new description on the file of `fd`, to hold locks; open as that is, so that no lease is broken
+// that it has left.
 Result<SharedFd> open_lock_description(int fd);
+
+// The same, to hold locks that are taken by way of other descriptors, too; for writing if that may
+// be, since an exclusive record lock needs it.
+Result<SharedFd> open_lock_description_for_all(int fd);
 
 // The open file descriptions by which locks are held on the source, to tell how many there are. It
 // keeps none of them open: closing one gives its locks back, which mustn't wait for this.

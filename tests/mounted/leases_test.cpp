@@ -354,6 +354,21 @@ TEST_CASE("Who has waited for a lease acts for himself", "[leases]") {
   }
 }
 
+TEST_CASE("Who only reads breaks no lease by a flock, or by asking for record locks", "[leases]") {
+  Leased leased(each_read_path());
+  const std::string name = leased.make_file();
+  const Lease lease(leased.source / name, F_RDLCK);
+  const UniqueFd fd = open_fd(leased.mount / name, O_RDONLY);
+  CHECK(read_at(fd.get(), 100, 0) == "content");
+  CHECK(::flock(fd.get(), LOCK_SH) == 0);
+  CHECK(::flock(fd.get(), LOCK_EX) == 0);
+  struct flock question{};
+  question.l_type = F_RDLCK;
+  CHECK(::fcntl(fd.get(), F_GETLK, &question) == 0);
+  CHECK(lease.type() == "read");
+  lease.give_up();
+}
+
 TEST_CASE("Where opens send no message, it is the first read that waits for a lease", "[leases]") {
   Leased leased({"-oro", "--cache=always", "--read-path=mapped"});
   const std::string name = leased.make_file();
