@@ -71,7 +71,7 @@ std::size_t forget_pages(const std::vector<NodeId>& nodes, const KernelForgettin
 }  // namespace
 
 void add_mount_commands(CommandTable& table, const Versions& versions, mmapdir::MappingCache& cache,
-                        const FileSystem& fs, const KernelForgetting& kernel) {
+                        FileSystem& fs, const KernelForgetting& kernel) {
   table.add({.verb = "version",
              .usage = "",
              .pace = CommandPace::kAtOnce,
@@ -95,7 +95,7 @@ void add_mount_commands(CommandTable& table, const Versions& versions, mmapdir::
                return [&cache, &fs,
                        kernel](const CommandContext& context) -> std::expected<void, CommandError> {
                  const auto before = cache.counters();
-                 cache.clear();
+                 fs.let_go_of_all_unused();  // the mappings among it
                  const auto after = cache.counters();
                  kernel.expire_all_names();
                  const std::size_t inodes = forget_pages(fs.known_nodes(), kernel, context.stop);

@@ -21,6 +21,6 @@ struct KernelForgetting {
 
 // `version`, `log-level` and `clear-cache`. Borrows the cache and the file system.
 void add_mount_commands(CommandTable& table, const Versions& versions, mmapdir::MappingCache& cache,
-                        const FileSystem& fs, const KernelForgetting& kernel);
+                        FileSystem& fs, const KernelForgetting& kernel);
 
 }  // namespace mmapdirfs

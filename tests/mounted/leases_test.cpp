@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "parity_answer.h"
+#include "support/control_client.h"
 #include "support/files.h"
 #include "support/mount.h"
 #include "support/read_paths.h"
@@ -367,6 +368,21 @@ TEST_CASE("Who only reads breaks no lease by a flock, or by asking for record lo
   CHECK(::fcntl(fd.get(), F_GETLK, &question) == 0);
   CHECK(lease.type() == "read");
   lease.give_up();
+}
+
+// Nobody else may have a file open on which a write lease is taken.
+TEST_CASE("Files that were read stand in the way of write leases until clear-cache at the latest",
+          "[leases]") {
+  Leased leased(each_read_path());
+  const std::string name = leased.make_file();
+  CHECK(read_file(leased.mount / name) == "content");
+  CHECK(refusal(leased.source / name, F_RDLCK) == 0);
+  CHECK(control(leased.mount.root(), "clear-cache").ends_with(kDone));
+  // The close in the kernel comes a moment after the program's.
+  CHECK(eventually([&] {
+    return refusal(leased.source / name, F_WRLCK) == 0 ||
+           !control(leased.mount.root(), "clear-cache").ends_with(kDone);
+  }));
 }
 
 TEST_CASE("Where opens send no message, it is the first read that waits for a lease", "[leases]") {
