@@ -170,6 +170,9 @@ class Mount {
   // registrations of files that are still open go with it.
   //
   // What is being forgotten waits for requests that are under way; so they are answered until then.
+  //
+  // Then all that holds the source, which somebody may be waiting to unmount. What takes time comes
+  // last: to close the watches, which don't hold it, takes the kernel 15 ms.
   ~Mount() {
     metrics_server_.reset();
     if (session_) {
@@ -178,6 +181,14 @@ class Mount {
       stop_threads();
     }
     backings_.detach();
+    session_.reset();
+    adapter_.reset();
+    pins_.reset();
+    if (fs_) {
+      fs_->let_go_of_source();
+    }
+    cache_.clear();
+    plan_.root.reset();
   }
 
   // Logs what was mounted, how it will be read, and what would make it better.
@@ -543,6 +554,7 @@ int serve(const Options& options, MountPlan plan,
   notifier.watch("Serving " + mountpoint, [&] { return ask(mountpoint).has_value(); });
   const auto served = (*mount)->serve();
   notifier.announce_stopping();
+  mount->reset();
   if (!served) {
     return fail(served.error().message());
   }

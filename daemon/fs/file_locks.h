@@ -63,6 +63,8 @@ class FileLocks {
   // Gives back what the owner locked by way of the handle, which is gone.
   void release_handle(const LockWay& way);
 
+  void release_all() { const auto gone = std::exchange(*owners_.lock(), {}); }
+
  private:
   struct Key {
     NodeId node;

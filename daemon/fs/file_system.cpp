@@ -83,6 +83,15 @@ Result<UniqueFd> FileSystem::hold_place_for_descriptor() {
   return std::unexpected(Error::from_errno(ENFILE, "open one more file"));
 }
 
+void FileSystem::let_go_of_source() {
+  const auto is_anything = [](const auto& /*opened*/) { return true; };
+  files_.remove_if(is_anything);
+  directories_.remove_if(is_anything);
+  locks_.release_all();
+  let_go_of_all_unused();
+  source_.close();
+}
+
 // An open inode is reached by its own descriptor, also once its name is gone.
 Result<SharedFd> FileSystem::reach(NodeId node) {
   if (const auto open = open_inodes_.find(node)) {

@@ -194,6 +194,9 @@ class FileSystem {
   // Whether there is such a name now; true where that can't be told.
   bool has_name(NodeId directory, const std::string& name);
 
+  // Closes all that is open on the source, its root too. The last call of all.
+  void let_go_of_source();
+
   // Names (file_system_names.cpp, and file_system_changes.cpp for what changes them).
   // `thread` is the caller's. "." finds a node again that the kernel had forgotten, ".." the
   // directory above one: the kernel asks for these only where it was given a file handle.

@@ -36,6 +36,9 @@ class Source {
   // `root` is a directory open for reading. Fails where /proc isn't there to reopen files through.
   static Result<Source> open(UniqueFd root);
 
+  // Nothing else may be called afterwards.
+  void close() { root_.reset(); }
+
   // The root, open for reading.
   const SharedFd& root() const { return root_; }
 

@@ -187,10 +187,15 @@ std::expected<void, StartError> Session::answer_init() {
 }
 
 void Session::finish(const std::function<void()>& work) {
-  serve_during(work);
+  is_taken_away() ? work() : serve_during(work);
   if (uses_io_uring()) {
     link_->rings->stop();
   }
+}
+
+bool Session::is_taken_away() const {
+  pollfd asked{.fd = device(), .events = 0, .revents = 0};
+  return ::poll(&asked, 1, 0) == 1 && (asked.revents & POLLERR) != 0;
 }
 
 // The rings' threads go on by themselves.

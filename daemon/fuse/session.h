@@ -51,7 +51,8 @@ class Session {
   void serve_during(const std::function<void()>& work);
 
   // Runs `work`, the last of its users, in a thread of its own, and goes on answering requests
-  // until it is done: what the kernel is asked to forget waits for some of them.
+  // until it is done: what the kernel is asked to forget waits for some of them. At once, in this
+  // thread, where the mount was taken away: then there are none.
   void finish(const std::function<void()>& work);
 
   // Borrowed, like what follows.
@@ -67,6 +68,7 @@ class Session {
 
   Session(std::unique_ptr<Link> link, fuse_session* session)
       : link_(std::move(link)), session_(session) {}
+  bool is_taken_away() const;
   std::expected<void, StartError> answer_init();
   std::expected<void, StartError> choose_transport(const fuse_buf& init);
   Result<void> take_rings();

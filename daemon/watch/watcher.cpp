@@ -123,7 +123,7 @@ void Watcher::work() {
     ::eventfd_read(call_.get(), &calls);  // EAGAIN: nobody has called
     carry_out_changes();
     pollfd call{.fd = call_.get(), .events = POLLIN, .revents = 0};
-    ::poll(&call, 1, kGatherMilliseconds);
+    ::poll(&call, 1, is_stopping_ ? 0 : kGatherMilliseconds);
   }
   waiting_.lock()->is_over = true;
   carry_out_changes();
