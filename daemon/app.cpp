@@ -400,7 +400,10 @@ class Mount {
       make_root_known();
       start_watching();
     }
-    source_mounts_.emplace(*fs_, invalidator_);
+    source_mounts_.emplace(*fs_, invalidator_, [this](SourceMounts::Clock::time_point since) {
+      const bool is_any_left = fs_->let_go_of_nested(since);
+      return adapter_->let_go_of_nested(since) || is_any_left;
+    });
     if (const auto started = source_mounts_->start(); !started) {
       spdlog::warn(
           "{}: a file system that is mounted inside the source later may be seen after an hour "

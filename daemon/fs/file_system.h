@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,6 +30,7 @@
 #include "fs/files_with_locks.h"
 #include "fs/handle_descriptor.h"
 #include "fs/handle_table.h"
+#include "fs/hold_notice.h"
 #include "fs/inode_numbers.h"
 #include "fs/inode_table.h"
 #include "fs/kept_inodes.h"
@@ -191,6 +193,19 @@ class FileSystem {
   NodeId node_at(const std::string& path) const;
   // File systems inside the source have come or gone: nothing is kept that isn't in use.
   void let_go_of_all_unused();
+  // See InodeTable::give_up().
+  std::vector<NodeId> give_up_mounts(const std::set<std::uint64_t>& mounts);
+
+  // What is open on a file system inside the source lies there until it is closed; what is only
+  // kept, to be found the faster next time, a moment (see InodeTable). From begin_to_hold() on,
+  // which comes before the first request; whoever calls it lets go in time.
+  Result<void> begin_to_hold();
+  HoldNotice& hold_notice() { return hold_notice_; }
+  bool is_nested(NodeId node) const { return inodes_.is_nested(node); }
+  bool let_go_of_nested(std::chrono::steady_clock::time_point unused_since) {
+    return inodes_.let_go_of_nested(unused_since);
+  }
+
   // Whether there is such a name now; true where that can't be told.
   bool has_name(NodeId directory, const std::string& name);
 
@@ -374,6 +389,7 @@ class FileSystem {
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   void keep(NodeId node, const std::shared_ptr<OpenInode>& inode);
+  std::optional<SourceIdentity> nested_identity(int fd) const;
   mmapdir::Advice advice_of(int fd) const;
   Result<Entry> entry_of(NodeId directory, int directory_fd, const char* name);
   Result<Entry> find_by_handle(NodeId node, std::string_view name);
@@ -398,6 +414,7 @@ class FileSystem {
   SourceWatch* watch_ = nullptr;  // none: nothing is reported
 
   // With synchronisation of their own. Open inodes go before the table that leads to them.
+  HoldNotice hold_notice_;
   InodeNumbers numbers_;
   InodeTable inodes_;
   LostNames lost_names_;

@@ -171,10 +171,11 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
       fd = std::make_shared<const UniqueFd>(std::move(*reading));
     }
   }
+  const auto nested = nested_identity(fd->get());
   if (read_path_ == ReadPath::kPassthrough) {
     if (const auto id = backings_.open(fd->get(), opener)) {
       return std::make_shared<OpenInode>(std::move(fd), access_mode, ReadPath::kPassthrough,
-                                         Backing(backings_, *id), opener, cache_);
+                                         Backing(backings_, *id), opener, cache_, nested);
     }
   }
   const ReadPath path = read_path_ == ReadPath::kPlain ? ReadPath::kPlain : ReadPath::kMapped;
@@ -184,7 +185,14 @@ std::shared_ptr<OpenInode> FileSystem::create_open_inode(SharedFd fd, int flags,
     [[maybe_unused]] const auto advised = mmapdir::advise_file(fd->get(), {}, advice);
   }
   return std::make_shared<OpenInode>(std::move(fd), access_mode, path, Backing(), opener, cache_,
-                                     advice);
+                                     nested, advice);
+}
+
+std::optional<SourceIdentity> FileSystem::nested_identity(int fd) const {
+  const auto attributes = Source::attributes(fd);
+  return attributes && source_.mount_of(*attributes) != kRootMount
+             ? std::optional(identity_of(*attributes))
+             : std::nullopt;
 }
 
 mmapdir::Advice FileSystem::advice_of(int fd) const {
@@ -422,7 +430,8 @@ void FileSystem::release(HandleId handle) {
   file.reset();
   late_releases_.settle(node, handle);
   const bool is_last = inode.use_count() == 1;
-  if (is_last && inode->only_reads() && (owns_source_ || inodes_.is_watched(node))) {
+  if (is_last && inode->only_reads() && !inode->is_nested() &&
+      (owns_source_ || inodes_.is_watched(node))) {
     keep(node, inode);
   }
   inode.reset();

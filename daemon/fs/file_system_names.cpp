@@ -66,7 +66,11 @@ Result<Entry> FileSystem::entry_held(NodeId directory, int directory_fd, const c
   auto entry = inodes_.adopt(directory, fd->get(), name);
   if (entry) {
     complete(*entry);
-    lost_names_.hold(entry->node, fd);
+    if (inodes_.is_nested(entry->node)) {
+      inodes_.hold(entry->node, fd);
+    } else {
+      lost_names_.hold(entry->node, fd);
+    }
   }
   return entry;
 }

@@ -153,6 +153,21 @@ void FileSystem::let_go_of_all_unused() {
   cache_.clear();
 }
 
+std::vector<NodeId> FileSystem::give_up_mounts(const std::set<std::uint64_t>& mounts) {
+  auto watched = watched_.lock();
+  auto given_up = inodes_.give_up(mounts);
+  std::erase_if(*watched, [&](const auto& each) { return !inodes_.is_watched(each.second.node); });
+  return given_up;
+}
+
+Result<void> FileSystem::begin_to_hold() {
+  auto begun = hold_notice_.begin();
+  if (begun) {
+    inodes_.hold_nested(hold_notice_);
+  }
+  return begun;
+}
+
 void FileSystem::distrust_files() {
   let_go_of_all_unused();
   const auto nodes = inodes_.nodes();

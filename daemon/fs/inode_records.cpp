@@ -73,6 +73,13 @@ bool InodeRecords::has_identity(const InodeRecord& record) const {
   return slot && at(*slot).node == record.node;
 }
 
+void InodeRecords::give_up_identity(const InodeRecord& record) {
+  const auto slot = slot_of(record.identity);
+  if (slot && at(*slot).node == record.node) {
+    by_identity_.erase(hash_of(record.identity), *slot);
+  }
+}
+
 bool InodeRecords::erase(NodeId node) {
   const auto slot = slot_of(node);
   if (!slot) {

@@ -28,7 +28,8 @@ struct InodeRecord {
   std::uint64_t named_at = 0;
   bool is_watched = false;
   bool is_directory = false;
-  bool is_forgotten = false;  // by the kernel, which may come back to it by a file handle
+  bool is_forgotten = false;         // by the kernel, which may come back to it by a file handle
+  std::uint32_t mount = kRootMount;  // by which the locator leads to it
 };
 
 // The records by node, by identity and by file handle. They lie without gaps in chunks of memory
@@ -52,7 +53,10 @@ class InodeRecords {
   // True if the node has its identity still, that is, if no later record took it over.
   bool has_identity(const InodeRecord& record) const;
 
-  // The same, answered of the record that goes.
+  // From now on nobody finds the record by its identity.
+  void give_up_identity(const InodeRecord& record);
+
+  // The same as has_identity(), answered of the record that goes.
   bool erase(NodeId node);
 
   void set_handle_hash(InodeRecord& record, std::uint64_t handle_hash);

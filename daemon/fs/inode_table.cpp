@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <ranges>
 #include <utility>
@@ -69,7 +70,19 @@ Result<Entry> InodeTable::enter(NodeId parent, int fd, const char* name, SharedF
   if (!attributes) {
     return std::unexpected(attributes.error());
   }
-  return intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), name);
+  const bool is_held = descriptor != nullptr;
+  const Entry entry =
+      intern(parent, *attributes, source_.locate(fd, name), std::move(descriptor), name);
+  if (is_held) {
+    note_held(source_.mount_of(*attributes));
+  }
+  return entry;
+}
+
+void InodeTable::note_held(std::uint32_t mount) const {
+  if (mount != kRootMount && notice_ != nullptr) {
+    notice_->note();
+  }
 }
 
 // Whether the file is there still, reaching it has shown.
@@ -130,7 +143,7 @@ void InodeTable::note_name(NodeId parent, int parent_fd, const char* name) {
   InodeRecord* known = state->inodes.find(mmapdirfs::identity_of(*attributes));
   if (known != nullptr && known->node != kRootNode &&
       is_same_file(*known, locator, birth_of(*attributes))) {
-    note_found(*state, *known, parent, name, std::move(locator));
+    note_found(*state, *known, parent, name, std::move(locator), source_.mount_of(*attributes));
   }
 }
 
@@ -149,6 +162,7 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
   Entry entry{.node = kNoNode, .attributes = attributes};
   const SourceIdentity identity = mmapdirfs::identity_of(attributes);
   const std::int64_t birth = birth_of(attributes);
+  const std::uint32_t mount = source_.mount_of(attributes);
   std::optional<SharedFd> evicted;  // closed after the lock is dropped
   auto state = state_.lock();
   // Found by its name, which may have been taken away since then.
@@ -158,7 +172,7 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
   InodeRecord* known = state->inodes.find(identity);
   if (known != nullptr && (known->node == kRootNode || is_same_file(*known, locator, birth))) {
     if (known->node != kRootNode) {
-      note_found(*state, *known, parent, name, std::move(locator));
+      note_found(*state, *known, parent, name, std::move(locator), mount);
     }
     take_up(*state, *known);
     known->named_at = std::max(known->named_at, named_at);
@@ -176,26 +190,34 @@ Entry InodeTable::intern(NodeId parent, const Attributes& attributes, Locator lo
                           .birth = birth,
                           .lookups = 1,
                           .named_at = named_at,
-                          .is_directory = S_ISDIR(attributes.stx_mode)});
+                          .is_directory = S_ISDIR(attributes.stx_mode),
+                          .mount = mount});
     state->most = std::max(state->most, state->inodes.size() - state->forgotten_count);
   }
-  evicted = remember_descriptor(*state, entry.node, std::move(fd));
+  evicted = remember_descriptor(*state, entry.node, std::move(fd), mount);
   return entry;
 }
 
 // From now on the inode, which isn't the root, is found under the name it was seen under last.
-void InodeTable::rename(State& state, InodeRecord& known, NodeId parent, Locator by_name) {
+void InodeTable::rename(State& state, InodeRecord& known, NodeId parent, Locator by_name,
+                        std::uint32_t mount) {
   state.inodes.set_handle_hash(known, by_name.handle_hash);
   known.locator = std::move(by_name);
+  known.mount = mount;
   known.parent = parent;
   known.name.clear();
 }
 
+// What is reached by a handle now, was found by the root's mount, and may have been by another one.
 void InodeTable::note_found(State& state, InodeRecord& known, NodeId parent, const char* name,
-                            Locator locator) {
+                            Locator locator, std::uint32_t mount) {
   if (!locator.is_handle) {
-    rename(state, known, parent, std::move(locator));
-  } else if (*name != '\0' && known.locator.is_handle) {
+    return rename(state, known, parent, std::move(locator), mount);
+  }
+  if (*name != '\0') {
+    if (!known.locator.is_handle) {
+      rename(state, known, parent, std::move(locator), mount);
+    }
     known.parent = parent;
     known.name = name;
   }
@@ -215,7 +237,7 @@ std::optional<SourceIdentity> InodeTable::forget(NodeId node, std::uint64_t coun
 }
 
 InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
-  std::optional<SharedFd> dropped;  // closed after the lock is dropped
+  std::array<std::optional<SharedFd>, 2> dropped;  // closed after the lock is dropped
   auto state = state_.lock();
   InodeRecord* known = state->inodes.find(node);
   if (node == kRootNode || known == nullptr || known->is_forgotten) {
@@ -225,7 +247,7 @@ InodeTable::Forgotten InodeTable::take_back(NodeId node, std::uint64_t count) {
   if (known->lookups > 0) {
     return {};
   }
-  dropped = state->descriptors.erase(node);
+  dropped = {state->descriptors.erase(node), state->nested.erase(node)};
   Forgotten forgotten;
   if (state->inodes.has_identity(*known)) {
     forgotten.gone = known->identity;
@@ -285,7 +307,7 @@ Result<std::vector<InodeTable::Step>> InodeTable::path_to(NodeId node, SharedFd&
   std::vector<Step> steps;
   auto state = state_.lock();
   while (node != kRootNode) {
-    if (const SharedFd* cached = state->descriptors.find(node)) {
+    if (const SharedFd* cached = state->descriptor_of(node)) {
       start = *cached;
       return steps;
     }
@@ -315,6 +337,7 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
     return std::unexpected(opened.error().errnum() == ENOENT ? stale() : opened.error());
   }
   auto fd = std::make_shared<const UniqueFd>(std::move(*opened));
+  std::uint32_t mount = kRootMount;
   if (!step.locator.is_handle) {
     const auto attributes = Source::attributes(fd->get());
     if (!attributes) {
@@ -324,26 +347,73 @@ Result<SharedFd> InodeTable::take(const Step& step, const SharedFd& parent) {
         birth_of(*attributes) != step.birth) {
       return std::unexpected(stale());
     }
+    mount = source_.mount_of(*attributes);
   }
   std::optional<SharedFd> evicted;  // closed after the lock is dropped
-  auto state = state_.lock();
-  if (state->inodes.find(step.node) != nullptr) {
-    evicted = remember_descriptor(*state, step.node, fd);
+  {
+    auto state = state_.lock();
+    if (state->inodes.find(step.node) != nullptr) {
+      evicted = remember_descriptor(*state, step.node, fd, mount);
+    }
   }
+  note_held(mount);
   return fd;
 }
 
 // Answers the descriptor that had to make room, for the caller to drop without the lock.
-std::optional<SharedFd> InodeTable::remember_descriptor(State& state, NodeId node,
-                                                        SharedFd fd) const {
+std::optional<SharedFd> InodeTable::remember_descriptor(State& state, NodeId node, SharedFd fd,
+                                                        std::uint32_t mount) const {
   if (!fd || fd->get() >= descriptor_limit_) {
     return std::nullopt;
   }
-  return state.descriptors.insert(node, std::move(fd));
+  if (mount == kRootMount) {
+    return state.descriptors.insert(node, std::move(fd));
+  }
+  return notice_ != nullptr ? state.nested.insert(node, std::move(fd)) : std::nullopt;
 }
 
+// Closed after the lock is dropped, as elsewhere.
 void InodeTable::drop_descriptors() {
-  const auto dropped = state_.lock()->descriptors.take_all();  // closed after the lock is dropped
+  const auto dropped = state_.lock()->descriptors.take_all();
+  const auto dropped_nested = state_.lock()->nested.take_all();
+}
+
+bool InodeTable::is_nested(NodeId node) const {
+  auto state = state_.lock();
+  const InodeRecord* known = state->inodes.find(node);
+  return known != nullptr && known->mount != kRootMount;
+}
+
+void InodeTable::hold(NodeId node, SharedFd fd) {
+  if (notice_ != nullptr) {
+    const auto gone = state_.lock()->nested.insert(node, std::move(fd));
+    notice_->note();
+  }
+}
+
+bool InodeTable::let_go_of_nested(PassingMap<NodeId, SharedFd>::Clock::time_point unused_since) {
+  std::vector<SharedFd> dropped;  // closed after the lock is dropped
+  auto state = state_.lock();
+  dropped = state->nested.take_unused_since(unused_since);
+  return state->nested.size() > 0;
+}
+
+// What is on the root's device as well can be reached by the root's mount, and stays what it is.
+std::vector<NodeId> InodeTable::give_up(const std::set<std::uint64_t>& mounts) {
+  std::vector<NodeId> given_up;
+  auto state = state_.lock();
+  const dev_t root_device = state->inodes.find(kRootNode)->identity.device;
+  for (const NodeId node : state->inodes.nodes()) {
+    InodeRecord& known = *state->inodes.find(node);
+    if (known.mount != kRootMount && mounts.contains(known.mount)) {
+      given_up.push_back(node);
+      if (known.identity.device != root_device) {
+        known.is_watched = false;
+        state->inodes.give_up_identity(known);
+      }
+    }
+  }
+  return given_up;
 }
 
 bool InodeTable::exchange_version(NodeId node, std::uint64_t version) {

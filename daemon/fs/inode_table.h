@@ -6,13 +6,16 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fs/hold_notice.h"
 #include "fs/inode_records.h"
 #include "fs/lru_map.h"
+#include "fs/passing_map.h"
 #include "fs/source.h"
 #include "fs/types.h"
 #include "support/guarded.h"
@@ -30,8 +33,10 @@ struct KnownName {
 // An inode is known by its identity on the source, so hard links share a node. It costs a record
 // and no descriptor: a bounded cache holds the O_PATH descriptors used last; the others are opened
 // again by file handle or, where handles aren't allowed, by parent and name with the identity
-// checked. The kernel's lookup counts decide when a record goes; the root's never does. A record is
-// some 200 bytes, all told, which go back to the kernel with it.
+// checked. Those of a nested inode, that was reached by another mount than the root's, are held for
+// a moment only and by note to a HoldNotice: else nobody could unmount that. The kernel's lookup
+// counts decide when a record goes; the root's never does. A record is some 200 bytes, all told,
+// which go back to the kernel with it.
 //
 // Beyond that the table remembers a bounded number of files that the kernel has forgotten and that
 // are found by handle. The kernel may come back to them by their nodes, since a program or an NFS
@@ -53,6 +58,9 @@ class InodeTable {
              int descriptor_limit = std::numeric_limits<int>::max());
   InodeTable(const Source& source, const Attributes& root, std::size_t descriptors,
              int descriptor_limit, const Memory& memory);
+
+  // Descriptors of nested inodes are held from now on, and noted. Before the first request.
+  void hold_nested(HoldNotice& notice) { notice_ = &notice; }
 
   // Finds `name` in a directory, raising its lookup count by one.
   Result<Entry> lookup(NodeId parent, int parent_fd, const char* name);
@@ -82,6 +90,18 @@ class InodeTable {
 
   // Closes all cached descriptors that aren't in use.
   void drop_descriptors();
+
+  bool is_nested(NodeId node) const;
+
+  // Holds a nested inode by this descriptor for a moment.
+  void hold(NodeId node, SharedFd fd);
+
+  // Closes those of nested inodes that weren't used since then. Whether others are left.
+  bool let_go_of_nested(PassingMap<NodeId, SharedFd>::Clock::time_point unused_since);
+
+  // These mounts are gone; what comes to their places is new, though it may have the identities of
+  // what was there. Answers the inodes that were reached by them, which aren't watched any more.
+  std::vector<NodeId> give_up(const std::set<std::uint64_t>& mounts);
 
   // True when the file's version (see fs/file_version.h) is the one remembered at the last call
   // for this node; remembers `version` in its place. Zero is no version and equals nothing.
@@ -139,11 +159,18 @@ class InodeTable {
   };
 
   struct State {
-    explicit State(std::size_t max_descriptors) : descriptors(max_descriptors) {}
+    explicit State(std::size_t max_descriptors)
+        : descriptors(max_descriptors), nested(max_descriptors) {}
+
+    const SharedFd* descriptor_of(NodeId node) {
+      const SharedFd* const found = descriptors.find(node);
+      return found == nullptr ? nested.find(node) : found;
+    }
 
     InodeRecords inodes;
     LruMap<NodeId, SharedFd> descriptors;
-    std::deque<NodeId> forgotten;  // in this order; some are known again
+    PassingMap<NodeId, SharedFd> nested;  // descriptors of files on nested mounts
+    std::deque<NodeId> forgotten;         // in this order; some are known again
     std::size_t forgotten_count = 0;
     std::size_t most = 0;  // inodes known at once since memory was given back last
     std::uint64_t clock = 0;
@@ -154,15 +181,18 @@ class InodeTable {
   static void take_up(State& state, InodeRecord& known);
   void remember(State& state, InodeRecord& known) const;
   static bool is_same_file(const InodeRecord& known, const Locator& locator, std::int64_t birth);
-  static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name);
+  static void rename(State& state, InodeRecord& known, NodeId parent, Locator by_name,
+                     std::uint32_t mount);
   static void note_found(State& state, InodeRecord& known, NodeId parent, const char* name,
-                         Locator locator);
+                         Locator locator, std::uint32_t mount);
   static std::string_view name_of(const InodeRecord& known);
 
   Result<Entry> enter(NodeId parent, int fd, const char* name, SharedFd descriptor);
   Entry intern(NodeId parent, const Attributes& attributes, Locator locator, SharedFd fd,
                const char* name);
-  std::optional<SharedFd> remember_descriptor(State& state, NodeId node, SharedFd fd) const;
+  std::optional<SharedFd> remember_descriptor(State& state, NodeId node, SharedFd fd,
+                                              std::uint32_t mount) const;
+  void note_held(std::uint32_t mount) const;
   Forgotten take_back(NodeId node, std::uint64_t count);
   Result<std::vector<Step>> path_to(NodeId node, SharedFd& start) const;
   Result<SharedFd> take(const Step& step, const SharedFd& parent);
@@ -170,6 +200,7 @@ class InodeTable {
   const Source& source_;
   const int descriptor_limit_;
   const std::size_t most_forgotten_;
+  HoldNotice* notice_ = nullptr;  // constant once requests are served; null: none is held
   mutable mmapdir::Guarded<State> state_;
 };
 

@@ -51,6 +51,9 @@ class LruMap {
     return gone;
   }
 
+  // What wasn't used for longest; null where there is nothing. Good until the next change.
+  const std::pair<Key, T>* oldest() const { return entries_.empty() ? nullptr : &entries_.back(); }
+
   // Empties the map.
   Entries take_all() {
     by_key_.clear();

@@ -34,6 +34,12 @@ Result<ReadView> read_plainly(int fd, std::uint64_t offset, std::size_t length,
 
 }  // namespace
 
+OpenInode::~OpenInode() {
+  if (nested_) {
+    cache_.forget(nested_->device, nested_->inode);
+  }
+}
+
 Result<ReadView> OpenInode::read(int fd, std::uint64_t offset, std::size_t length,
                                  mmapdir::MappingRef& mapping,
                                  std::vector<std::byte>& scratch) const {

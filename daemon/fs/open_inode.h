@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -31,13 +32,18 @@ struct FileUse {
 // share, and a descriptor that every open for reading shares too if it can. The path can't change
 // while any handle is left: the kernel answers EIO to an inode opened in two ways at once.
 //
+// With a file on a file system inside the source goes what the cache has mapped of it: nobody could
+// unmount that.
+//
 // A resource type. Any thread may call.
 class OpenInode {
  public:
   // `access_mode`: O_RDONLY, O_WRONLY or O_RDWR, of its first open. `fd` should only read, where it
-  // can be had so. `advice` is given for the file's mappings.
+  // can be had so. `nested`: the identity of a file that isn't on the mount of the source's root.
+  // `advice` is given for the file's mappings.
   OpenInode(SharedFd fd, int access_mode, ReadPath path, Backing backing, const Caller& opener,
-            mmapdir::MappingCache& cache, mmapdir::Advice advice = mmapdir::Advice::kNormal)
+            mmapdir::MappingCache& cache, std::optional<SourceIdentity> nested = std::nullopt,
+            mmapdir::Advice advice = mmapdir::Advice::kNormal)
       : fd_(std::move(fd)),
         is_readable_((::fcntl(fd_->get(), F_GETFL) & O_ACCMODE) != O_WRONLY),
         access_mode_(access_mode),
@@ -45,9 +51,14 @@ class OpenInode {
         path_(path),
         backing_(std::move(backing)),
         cache_(cache),
+        nested_(nested),
         advice_(advice) {}
+  OpenInode(const OpenInode&) = delete;
+  OpenInode& operator=(const OpenInode&) = delete;
+  ~OpenInode();
 
   const SharedFd& fd() const { return fd_; }
+  bool is_nested() const { return nested_.has_value(); }
   bool is_readable() const { return is_readable_; }
   // Whether its first open, by whose rights the rest was made, was for reading.
   bool only_reads() const { return access_mode_ == O_RDONLY; }
@@ -105,6 +116,7 @@ class OpenInode {
   const ReadPath path_;
   const Backing backing_;
   mmapdir::MappingCache& cache_;
+  const std::optional<SourceIdentity> nested_;
   const mmapdir::Advice advice_;
   mutable mmapdir::Guarded<FailedSyncs> failed_syncs_;
   std::atomic<std::uint64_t> pages_version_ = 0;

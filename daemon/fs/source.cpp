@@ -76,6 +76,11 @@ Result<Source> Source::open(UniqueFd root) {
     return std::unexpected(Error::from_errno(errno, "open", "/proc/self/fd"));
   }
   Source source(std::move(root), std::move(proc));
+  const auto found = attributes(source.root_->get());
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  source.root_mount_ = found->stx_mnt_id;
   source.has_handles_ = source.probe_handles();
   return source;
 }
@@ -184,10 +189,16 @@ Result<UniqueFd> Source::reopen(int fd, int flags, mode_t mode) const {
 
 Result<Attributes> Source::attributes(int fd) {
   Attributes attributes{};
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &attributes) != 0) {
+  constexpr unsigned kWanted = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+  if (::statx(fd, "", AT_EMPTY_PATH, kWanted, &attributes) != 0) {
     return std::unexpected(Error::from_errno(errno, "stat"));
   }
   return attributes;
+}
+
+std::uint32_t Source::mount_of(const Attributes& attributes) const {
+  return attributes.stx_mnt_id == root_mount_ ? kRootMount
+                                              : static_cast<std::uint32_t>(attributes.stx_mnt_id);
 }
 
 std::uint64_t hash_of_handle(std::string_view handle) {

@@ -15,6 +15,10 @@ namespace mmapdirfs {
 inline constexpr std::uint64_t kNoHandleHash = 0;
 std::uint64_t hash_of_handle(std::string_view handle);
 
+// The mount of the source's root among the mounts that its files are reached by. The others go by
+// their ids in the table of mounts (proc(5): mountinfo).
+inline constexpr std::uint32_t kRootMount = 0;
+
 // How to find a known file on the source again without holding a descriptor of it.
 struct Locator {
   // The bytes of a file handle (name_to_handle_at) or a name in the parent. A std::string holds 15
@@ -71,6 +75,10 @@ class Source {
 
   static Result<Attributes> attributes(int fd);
 
+  // The mount by which a file was reached, of which these are the attributes. Any other than the
+  // root's can be unmounted while the source is, unless something is open on it.
+  std::uint32_t mount_of(const Attributes& attributes) const;
+
   // The root's own absolute path, as this process sees it now; empty where it has none.
   std::string root_path() const;
 
@@ -86,7 +94,8 @@ class Source {
 
   SharedFd root_;
   UniqueFd proc_self_fd_;
-  int root_mount_id_ = -1;
+  int root_mount_id_ = -1;        // as name_to_handle_at has it
+  std::uint64_t root_mount_ = 0;  // the same of statx: Linux 5.8, before that 0 for all
   bool has_handles_ = false;
   dev_t refused_device_ = 0;
 };

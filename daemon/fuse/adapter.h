@@ -5,6 +5,7 @@
 #include <fuse_lowlevel.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 
 #include "cache_policy.h"
@@ -64,6 +65,11 @@ class Adapter {
   // Before any request.
   void set_control(ControlAdapter& control) { control_ = &control; }
   ControlAdapter* control() const { return control_; }
+
+  // See NodeHandles.
+  bool let_go_of_nested(std::chrono::steady_clock::time_point unused_since) {
+    return node_handles_.let_go_of_nested(unused_since);
+  }
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }
