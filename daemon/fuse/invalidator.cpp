@@ -43,9 +43,9 @@ void Invalidator::forget_name(NodeId directory, const std::string& name) {
   forget_entry(session_, directory, name);
 }
 
-void Invalidator::expire_name(NodeId directory, const std::string& name) {
+bool Invalidator::expire_name(NodeId directory, const std::string& name) {
   ++names_;
-  expire_entry(session_, directory, name);
+  return expire_entry(session_, directory, name) == 0;
 }
 
 void Invalidator::expire_name_again(NodeId directory, const std::string& name) {

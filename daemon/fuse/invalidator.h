@@ -43,7 +43,7 @@ class Invalidator final : public KernelCache {
   bool forget_attributes(NodeId node) override;
   void forget_pages(NodeId node) override;
   void forget_name(NodeId directory, const std::string& name) override;
-  void expire_name(NodeId directory, const std::string& name) override;
+  bool expire_name(NodeId directory, const std::string& name) override;
   void expire_name_again(NodeId directory, const std::string& name) override;
   void forget_listing(NodeId directory) override;
   void wait_for_lookups(NodeId directory) override;

@@ -121,13 +121,11 @@ void ChangeBatch::forget_name(FileSystem& fs, KernelCache& cache, NodeId directo
     return std::ranges::any_of(fs.nodes_of(change.arrived),
                                [&](NodeId node) { return fs.is_known_as(node, directory, name); });
   };
-  // A lookup that is under way may be finding what has arrived, to mount something on it.
+  // A lookup that is under way may be finding what has arrived, to mount something on it. Expiring
+  // waits for it; and where nothing is known then, what is found later is right.
   const auto has_taken_the_place = [&] {
-    if (change.arrived.empty() || is_known_there()) {
-      return false;
-    }
-    cache.wait_for_lookups(directory);
-    return !is_known_there();
+    return !change.arrived.empty() && !is_known_there() && cache.expire_name(directory, name) &&
+           !is_known_there();
   };
   if (change.was_file_deleted || (change.was_directory_deleted && !fs.has_name(directory, name)) ||
       has_taken_the_place()) {

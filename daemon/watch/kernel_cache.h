@@ -30,8 +30,9 @@ class KernelCache {
   virtual void forget_name(NodeId directory, const std::string& name) = 0;
 
   // Has the name asked for again when it is used next, and waits likewise. Where it leads to the
-  // same file as before, what is mounted there stays.
-  virtual void expire_name(NodeId directory, const std::string& name) = 0;
+  // same file as before, what is mounted there stays. False where the kernel knew nothing of the
+  // name, whether it is there or not.
+  virtual bool expire_name(NodeId directory, const std::string& name) = 0;
 
   // The same once more soon, and in a second; returns at once. An expired name is asked for without
   // the directory's lock (fuse_dentry_revalidate, Linux 6.18), so an answer to that from before

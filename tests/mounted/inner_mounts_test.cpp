@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
@@ -38,6 +39,22 @@ bool watches(const ReadPath& path) {
   return path.back() != "--cache=always" && path.back() != "--cache=never";
 }
 
+// As proc(5) has it of a process or a thread: 'T' is stopped.
+char state_of(const Path& task) {
+  std::ifstream file(task / "stat");
+  std::string text;
+  std::getline(file, text);
+  const auto end = text.rfind(") ");
+  return end == std::string::npos ? '?' : text[end + 2];
+}
+
+// A signal that stops a process reaches its threads a moment later.
+bool is_stopped(const Process& process) {
+  const Path tasks = fmt::format("/proc/{}/task", process.pid());
+  return std::ranges::all_of(std::filesystem::directory_iterator(tasks),
+                             [](const auto& task) { return state_of(task.path()) == 'T'; });
+}
+
 // Another mount namespace, as a container has it: with a volume of its own in the mount.
 class OtherNamespace {
  public:
@@ -48,21 +65,13 @@ class OtherNamespace {
           must(::kill(::getpid(), SIGSTOP), "kill");
           return 0;
         })) {
-    REQUIRE(eventually([&] { return state() == 'T'; }));
+    REQUIRE(eventually([&] { return is_stopped(process_); }));
   }
 
   // The volume, as it is reached from here.
   Path path() const { return fmt::format("/proc/{}/root{}", process_.pid(), where_.string()); }
 
  private:
-  char state() const {
-    std::ifstream file(fmt::format("/proc/{}/stat", process_.pid()));
-    std::string text;
-    std::getline(file, text);
-    const auto end = text.rfind(") ");
-    return end == std::string::npos ? '?' : text[end + 2];
-  }
-
   Path where_;
   Process process_;
 };
@@ -155,6 +164,7 @@ void overflow(World& world) {
   }
   CHECK(names_in(world.mount / "crowd").empty());  // watched
   world.mount.daemon().signal(SIGSTOP);
+  REQUIRE(eventually([&] { return is_stopped(world.mount.daemon()); }));
   for (unsigned i = 0; i < queue + 100; ++i) {
     must(::mknod((world.source / fmt::format("crowd/{}", i)).c_str(), S_IFREG | 0644, 0), "mknod");
   }
