@@ -302,7 +302,7 @@ const std::vector<Mistake>& mistakes() {
       {{"-o"}, {"-o: a list", "missing"}, {"OPT[,OPT...]", "ro,allow_other"}, true},
       {{"--option"}, {"--option: a list", "missing"}, {"OPT[,OPT...]"}, true},
       {{"--frobnicate"}, {"'--frobnicate'"}, {"--read-path", "--cache", "--version"}},
-      {{"--thread=4"}, {"'--thread'"}, {"--threads"}},
+      {{"--thread=4"}, {"'--thread=4'"}, {"--threads"}},
       {{"-z"}, {"'-z'"}, {"--foreground", "--option"}},
       {{"--threads"}, {"'--threads'", "missing"}, {"--threads=N", "1 to 256"}, true},
       {{"--cache="}, {"'--cache'"}, {"--cache=MODE", "auto", "never", "always"}},
