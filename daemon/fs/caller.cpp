@@ -172,8 +172,8 @@ InGroupsOf::~InGroupsOf() {
 
 bool needs_groups(const Caller& caller, int fd) {
   struct stat found{};
-  return caller.uid != 0 && ::fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
-         (found.st_mode & S_ISGID) != 0;
+  return caller.uid != 0 && ::fstat(fd, &found) == 0 &&
+         (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)) && (found.st_mode & S_ISGID) != 0;
 }
 
 RegisteringFor::RegisteringFor(const Caller& opener, int fd) {

@@ -63,7 +63,7 @@ class InGroupsOf {
 };
 
 // Whether the caller's groups are needed to change an open file, O_PATH or not: where it is a
-// regular one with a set-group-id bit to lose.
+// regular one, or a directory, with a set-group-id bit to lose.
 bool needs_groups(const Caller& caller, int fd);
 
 // Gives the calling thread, for as long as it lives, the rights that a file's passthrough I/O is to

@@ -93,6 +93,9 @@ void make_tree(const Path& root) {
     }
     make_directory(root / fmt::format("handing-{}", group), 02777, group);
     make_directory(root / fmt::format("joined-{}", group), 0770, group);
+    const Path own = root / fmt::format("own-{}", group);
+    make_directory(own, 02775, group);
+    must(::chown(own.c_str(), user.uid, kSame), "chown");
   }
   make_file(root / "roots", 0644, 0, 0);
   make_directory(root / "sticky", 01777, 0);
@@ -164,10 +167,12 @@ void change_shared(Report& report, gid_t group) {
       return ::copy_file_range(fd, &from, fd, &to, 100, 0);
     });
   });
-  report.add("set an ACL", name("acl"), [](const char* path) {
-    const std::string acl = acl_for_reader(kForeign);
-    return ::setxattr(path, kAclName, acl.data(), acl.size(), 0);
-  });
+  for (const char* acl_of : {"acl", "own"}) {
+    report.add("set an ACL", name(acl_of), [](const char* path) {
+      const std::string acl = acl_for_reader(kForeign);
+      return ::setxattr(path, kAclName, acl.data(), acl.size(), 0);
+    });
+  }
   report.add("open", name("open"),
              [&](const char* path) { return with_open(path, O_WRONLY, nothing); });
   report.add("O_TRUNC", name("truncating"),
