@@ -36,6 +36,7 @@
 #include "control/pin_keeper.h"
 #include "descriptor_limit.h"
 #include "fs/file_system.h"
+#include "fs/thread_ids.h"
 #include "fuse/adapter.h"
 #include "fuse/adapter_control.h"
 #include "fuse/backing.h"
@@ -149,6 +150,7 @@ Negotiation negotiation(const Options& options, const MountPlan& plan) {
   result.access = plan.is_read_only ? Access::kReadOnly : Access::kReadWrite;
   result.opens_without_message = opens_without_message(options, plan);
   result.backing_stack_depth = is_stacked(plan.root.get()) ? 1 : 0;
+  result.maps_ids = options.idmap;
   return result;
 }
 
@@ -200,6 +202,13 @@ class Mount {
       spdlog::warn(
           "--cache=never: shared mappings of mounted files fail on this kernel (Linux 6.6 and "
           "newer have them)");
+    }
+    if (options_.idmap && !tells_users_of_threads()) {
+      spdlog::warn(
+          "--idmap=on: neither a pidfd (Linux 6.13) nor /proc, which isn't that of the daemon's "
+          "pid "
+          "namespace, tells who makes requests, so everybody is taken for nobody: set-user-id bits "
+          "go from what root changes, and the control directory is closed");
     }
     if (!plan_.taken_over.empty()) {
       spdlog::info("the source is mounted {0}, and so is the mount; -o exec, suid or dev allows it",
@@ -315,8 +324,9 @@ class Mount {
     }
     session_ = std::make_unique<Session>(std::move(*session));
     invalidator_.attach(session_->handle());
-    if (const auto mounted = session_->mount(
-            plan_.mountpoint, {.io_uring = options_.io_uring, .threads = options_.threads});
+    if (const auto mounted = session_->mount(plan_.mountpoint, {.io_uring = options_.io_uring,
+                                                                .threads = options_.threads,
+                                                                .maps_ids = options_.idmap});
         !mounted) {
       return std::unexpected(mounted.error());
     }

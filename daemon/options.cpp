@@ -46,11 +46,16 @@ constexpr std::array<std::pair<std::string_view, const char*>, 4> kLogLevels = {
     {"debug", "debug"},
 }};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> kSwitch = {{
+    {"off", false},
+    {"on", true},
+}};
+
 // The long options that an `-o` list may hold as well.
-constexpr std::array<std::string_view, 14> kDaemonOptions = {
-    "read-path",      "cache",        "attr-timeout",     "entry-timeout", "threads",
-    "io-uring",       "max-mappings", "read-ahead",       "log-level",     "control",
-    "metrics-listen", "hot-set",      "hot-set-interval", "advice"};
+constexpr std::array<std::string_view, 15> kDaemonOptions = {
+    "read-path", "cache",          "attr-timeout", "entry-timeout",    "threads",
+    "io-uring",  "idmap",          "max-mappings", "read-ahead",       "log-level",
+    "control",   "metrics-listen", "hot-set",      "hot-set-interval", "advice"};
 
 // Leaves parse_command_line as a UsageError; Boost's own exceptions go the same way.
 struct UsageException {
@@ -146,6 +151,9 @@ po::options_description visible_options() {
      "threads that serve requests, at most: 1 to 256 (default 16)")
     ("io-uring", po::value<std::string>()->value_name("USE"),
      "whether requests come over io_uring: off (default), auto (where the kernel allows it) or on")
+    ("idmap", po::value<std::string>()->value_name("USE"),
+     "whether the mount may be idmapped, as for containers with user namespaces: off (default) or "
+     "on (Linux 6.12; root only)")
     ("max-mappings", po::value<std::string>()->value_name("N"),
      "files mapped at once, at most (default: half of vm.max_map_count)")
     ("read-ahead", po::value<std::string>()->value_name("KIB"),
@@ -328,6 +336,7 @@ Options to_options(const po::variables_map& values) {
   with("read-path", [&](auto& v) { options.read_path = choose(kReadPaths, "read-path", v); });
   with("cache", [&](auto& v) { options.cache.mode = choose(kCacheModes, "cache", v); });
   with("io-uring", [&](auto& v) { options.io_uring = choose(kIoUringUses, "io-uring", v); });
+  with("idmap", [&](auto& v) { options.idmap = choose(kSwitch, "idmap", v); });
   with("log-level", [&](auto& v) { options.log_level = choose(kLogLevels, "log-level", v); });
   with("control", [&](auto& v) { options.control = control_name(v); });
   with("metrics-listen", [&](auto& v) { options.metrics_listen = listen_address(v); });

@@ -34,6 +34,9 @@ struct Options {
   // Not kAuto yet: under a thread sanitizer's slow daemon a listing was once left without an
   // answer.
   IoUringUse io_uring = IoUringUse::kOff;
+  // The mount may be seen through idmapped mounts of it. Not the default, since the kernel then
+  // tells no more who makes a request.
+  bool idmap = false;
   // Files mapped at once; nothing: half of vm.max_map_count.
   std::optional<unsigned> max_mappings;
   // How far the kernel reads ahead on the mount, where it keeps pages of it; nothing: as it likes.

@@ -115,6 +115,15 @@ bool is_in_path(std::string_view program) {
   });
 }
 
+// The kernel allows it to a mount whose permissions it checks itself, which root's always is; and
+// who isn't root couldn't make files that belong to others.
+std::expected<void, StartError> check_privilege(const Options& options) {
+  if (options.idmap && ::geteuid() != 0) {
+    return refuse("--idmap=on: only root's mounts can be idmapped; allowed is off for other users");
+  }
+  return {};
+}
+
 std::expected<void, StartError> check_tools() {
   if (::access("/dev/fuse", F_OK) != 0) {
     return refuse(
@@ -220,7 +229,8 @@ std::expected<MountPlan, StartError> check_mount(const Options& options) {
   if (!mountpoint) {
     return std::unexpected(mountpoint.error());
   }
-  for (const auto& checked : {check_apart(*plan, mountpoint->get()), check_tools()}) {
+  for (const auto& checked :
+       {check_privilege(options), check_apart(*plan, mountpoint->get()), check_tools()}) {
     if (!checked) {
       return std::unexpected(checked.error());
     }

@@ -33,6 +33,7 @@ std::string config_document(const Options& options) {
       {"entry-timeout", seconds_or_null(options.cache.entry_timeout)},
       {"threads", options.threads},
       {"io-uring", name_of(options.io_uring)},
+      {"idmap", options.idmap ? "on" : "off"},
       {"max-mappings", or_null(options.max_mappings)},
       {"read-ahead", or_null(options.read_ahead_kib)},
       {"log-level", options.log_level},

@@ -13,11 +13,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
-#include <sstream>
-#include <string>
-#include <string_view>
+#include <optional>
 #include <vector>
+
+#include "fs/thread_ids.h"
 
 namespace mmapdirfs {
 namespace {
@@ -43,45 +42,6 @@ std::vector<gid_t> own_groups() {
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
   groups.resize(static_cast<std::size_t>(
       std::max(::getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
-  return groups;
-}
-
-// Whether a thread has the number in /proc by which we know it. A process's NSpid has one number
-// for each pid namespace from that of /proc down to its own.
-bool proc_shows_own_numbers() {
-  std::ifstream status("/proc/self/status");
-  constexpr std::string_view kLabel = "NSpid:";
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kLabel)) {
-      std::istringstream numbers(line.substr(kLabel.size()));
-      pid_t number = 0;
-      pid_t more = 0;
-      return (numbers >> number) && number == ::getpid() && !(numbers >> more);
-    }
-  }
-  return false;
-}
-
-// Of a thread that waits for our answer, so they can't change. None where they can't be read: of a
-// thread outside of our pid namespace, or where /proc is another one's, whose threads of the same
-// numbers are others.
-std::vector<gid_t> groups_of(pid_t thread) {
-  std::vector<gid_t> groups;
-  static const bool shows_threads = proc_shows_own_numbers();
-  if (thread == 0 || !shows_threads) {
-    return groups;
-  }
-  std::ifstream status("/proc/" + std::to_string(thread) + "/status");
-  constexpr std::string_view kLabel = "Groups:";
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kLabel)) {
-      std::istringstream numbers(line.substr(kLabel.size()));
-      for (gid_t group = 0; numbers >> group;) {
-        groups.push_back(group);
-      }
-      break;
-    }
-  }
   return groups;
 }
 
@@ -123,19 +83,35 @@ bool reserves_by_user(int fd) {
 
 }  // namespace
 
+Caller caller_behind_mapping(Owner told, mode_t umask, pid_t thread) {
+  constexpr uid_t kNobody = 65534;  // the kernel's own number for whom it can't name
+  constexpr auto kNoGroup = static_cast<gid_t>(-2);  // no file's, unlike nobody's group
+  const uid_t user = user_of_thread(thread).value_or(kNobody);
+  return {.uid = user,
+          .gid = user == 0 ? 0 : kNoGroup,
+          .umask = umask,
+          .thread = thread,
+          .owner_of_made = told.uid == kUntold ? std::nullopt : std::optional(told),
+          .has_groups_of_source = false};
+}
+
 ActingAs::ActingAs(const Caller& caller, SetIdBits bits) {
   set_thread_umask(caller.umask);
-  const bool is_root = caller.uid == 0 && caller.gid == 0;
-  if (::geteuid() != 0 || (is_root && bits != SetIdBits::kGo)) {
+  const bool is_mapped = caller.owner_of_made.has_value();
+  const auto [uid, gid] =
+      caller.owner_of_made.value_or(Owner{.uid = caller.uid, .gid = caller.gid});
+  const bool stays_root = caller.uid == 0 && uid == 0 && gid == 0 && bits != SetIdBits::kGo;
+  if (::geteuid() != 0 || stays_root) {
     return;
   }
   switched_ = true;
-  set_fsgid(caller.gid);
-  set_fsuid(caller.uid);
+  set_fsgid(gid);
+  set_fsuid(uid);
   if (caller.uid != 0) {
-    set_effective_capabilities(bits == SetIdBits::kStay ? kDropped & ~bit(CAP_FSETID) : kDropped);
-  } else if (bits == SetIdBits::kGo) {
-    set_effective_capabilities(bit(CAP_FSETID));
+    const bool bits_stay = bits == SetIdBits::kStay || is_mapped;
+    set_effective_capabilities(bits_stay ? kDropped & ~bit(CAP_FSETID) : kDropped);
+  } else {
+    set_effective_capabilities(bits == SetIdBits::kGo ? bit(CAP_FSETID) : 0);
   }
 }
 
@@ -150,12 +126,12 @@ ActingAs::~ActingAs() {
 }
 
 InGroupsOf::InGroupsOf(const Caller& caller, bool needed) {
-  if (!needed || caller.uid == 0 || ::geteuid() != 0) {
+  if (!needed || caller.uid == 0 || caller.owner_of_made || ::geteuid() != 0) {
     return;
   }
   switched_ = true;
   own_ = own_groups();
-  set_groups(groups_of(caller.thread));
+  set_groups(caller.has_groups_of_source ? groups_of_thread(caller.thread) : std::vector<gid_t>());
   set_fsgid(caller.gid);
   set_effective_capabilities(bit(CAP_FSETID));
 }

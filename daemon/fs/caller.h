@@ -3,9 +3,16 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <vector>
 
 namespace mmapdirfs {
+
+// Whom a file belongs to, in the source's ids.
+struct Owner {
+  uid_t uid;
+  gid_t gid;
+};
 
 // The process that a request comes from.
 struct Caller {
@@ -13,7 +20,23 @@ struct Caller {
   gid_t gid;
   mode_t umask;
   pid_t thread = 0;  // 0 where the caller's processes aren't seen from here
+  // Whom what the request makes belongs to, if not to uid and gid. The kernel, which knows the
+  // caller's groups, has taken the set-group-id bit from it already where that may not stay.
+  std::optional<Owner> owner_of_made = std::nullopt;
+  // Whether the caller's groups are among those of the source.
+  bool has_groups_of_source = true;
 };
+
+// What the kernel tells as a caller's ids where it tells none (FUSE_INVALID_UIDGID).
+inline constexpr uid_t kUntold = static_cast<uid_t>(-1);
+
+// The caller of a request on a mount that may be seen through idmapped mounts of it. Of these the
+// kernel tells whom something that is made belongs to, and nothing with other requests, whichever
+// mount they come by. So the caller is looked up: what a process may beyond what the
+// kernel has checked (CAP_FSETID, quotas, the reserve) it may by the user that it really is, as on
+// an idmapped mount of the source. Its groups say nothing on the source, as the mapping isn't known
+// here, so it is taken to be in none. Who isn't found is nobody.
+Caller caller_behind_mapping(Owner told, mode_t umask, pid_t thread);
 
 // What becomes of the set-user-id and set-group-id bits of a file that is changed.
 enum class SetIdBits {

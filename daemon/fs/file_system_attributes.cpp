@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -28,6 +29,11 @@ Result<UniqueFd> open_breaking_leases(const ProcPath& file) {
 }
 
 bool is_acl_name(std::string_view name) { return name.starts_with("system.posix_acl_"); }
+
+bool is_directory(int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && S_ISDIR(found.st_mode);
+}
 
 Result<std::size_t> list_names(const ProcPath& file, std::span<char> names) {
   const ssize_t n = ::listxattr(file.c_str(), names.data(), names.size());
@@ -209,7 +215,7 @@ Result<std::size_t> FileSystem::listxattr(NodeId node, std::span<char> names, Xa
 }
 
 // An ACL is set in the caller's name: it takes the set-group-id bit away from who isn't in the
-// group.
+// group. Where it isn't known who is, a directory keeps it, which gives nobody any rights.
 Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const char> value,
                                   int flags, const Caller& caller) {
   const auto fd = reach(node);
@@ -220,7 +226,8 @@ Result<void> FileSystem::setxattr(NodeId node, const char* name, std::span<const
   const InGroupsOf in_groups(caller, is_acl && needs_groups(caller, (*fd)->get()));
   std::optional<ActingAs> acting;
   if (is_acl) {
-    acting.emplace(caller);
+    const bool stays = !caller.has_groups_of_source && is_directory((*fd)->get());
+    acting.emplace(caller, stays ? SetIdBits::kStay : SetIdBits::kGoByUser);
   }
   if (::setxattr(ProcPath((*fd)->get()).c_str(), name, value.data(), value.size(), flags) != 0) {
     return std::unexpected(Error::from_errno(errno, "set the attribute", name));

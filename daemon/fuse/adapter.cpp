@@ -65,7 +65,7 @@ void Adapter::init(fuse_conn_info& connection) {
 // forgotten it, so whether it is may be asked when the answer is there.
 void Adapter::lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   attribute_demand_.note_lookup(node_of(parent), name);
-  const auto entry = fs_.lookup(node_of(parent), name, caller_of(req).thread);
+  const auto entry = fs_.lookup(node_of(parent), name, thread_of(req));
   if (!entry && entry.error().errnum() == ENOENT &&
       policy_.keeps_absence(fs_.is_watched(node_of(parent)))) {
     note_errno(req, ENOENT);
@@ -348,7 +348,7 @@ void Adapter::list(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offs
   const auto cookie = static_cast<std::uint64_t>(offset);
   // From the middle on the kernel asks for entries only where some were looked at (Linux 6.18).
   if (cookie == 0) {
-    reply.choose_entries(attribute_demand_.begin(caller_of(req).thread, node_of(node)));
+    reply.choose_entries(attribute_demand_.begin(thread_of(req), node_of(node)));
   }
   const auto listed = with_entries ? fs_.readdirplus(node_of(node), directory->id, cookie, reply)
                                    : fs_.readdir(directory->id, cookie, reply);
@@ -403,7 +403,7 @@ void Adapter::getxattr(fuse_req_t req, fuse_ino_t node, const char* name, std::s
 
 void Adapter::listxattr(fuse_req_t req, fuse_ino_t node, std::size_t size) {
   const auto names = scratch_of(size);
-  const auto which = fuse_req_ctx(req)->uid == 0 ? XattrNames::kAll : XattrNames::kWithoutTrusted;
+  const auto which = caller_of(req).uid == 0 ? XattrNames::kAll : XattrNames::kWithoutTrusted;
   const auto length = fs_.listxattr(node_of(node), names, which);
   if (!length) {
     return reply_error(req, length.error());

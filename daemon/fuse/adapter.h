@@ -32,6 +32,8 @@ struct Negotiation {
   // itself. Right only where nobody else writes the source: else a file that was deleted there
   // while a program has it open would be gone, and nobody would be told of locks or give them back.
   bool opens_without_message = false;
+  // The mount may be seen through idmapped mounts of it: requests don't tell who makes them.
+  bool maps_ids = false;
 };
 
 // What the kernel turned out to have.
@@ -70,6 +72,8 @@ class Adapter {
   bool let_go_of_nested(std::chrono::steady_clock::time_point unused_since) {
     return node_handles_.let_go_of_nested(unused_since);
   }
+
+  bool maps_ids() const { return negotiation_.maps_ids; }
 
   // Known once INIT was answered.
   const KernelFeatures& features() const { return features_; }

@@ -116,14 +116,14 @@ void ControlAdapter::statx(fuse_req_t req, fuse_ino_t node, int /*flags*/, int /
 #endif
 
 void ControlAdapter::access(fuse_req_t req, fuse_ino_t node, int mask) {
-  reply_outcome(req, directory_.access(node_of(node), mask, fuse_req_ctx(req)->uid));
+  reply_outcome(req, directory_.access(node_of(node), mask, caller_of(req).uid));
 }
 
 void ControlAdapter::open(fuse_req_t req, fuse_ino_t node, fuse_file_info* info) {
   if (ControlDirectory::is_for_commands(node_of(node))) {
     return open_commands(req, info);
   }
-  const auto handle = directory_.open(node_of(node), info->flags, fuse_req_ctx(req)->uid);
+  const auto handle = directory_.open(node_of(node), info->flags, caller_of(req).uid);
   if (!handle) {
     return reply_error(req, handle.error());
   }
@@ -144,7 +144,7 @@ void ControlAdapter::setattr(fuse_req_t req, fuse_ino_t node, struct stat* value
   const bool truncates =
       (which & FUSE_SET_ATTR_SIZE) != 0 && values->st_size == 0 && (which & ~kOfTruncation) == 0;
   if (!truncates || !ControlDirectory::is_for_commands(node_of(node)) ||
-      !ControlDirectory::may_command(fuse_req_ctx(req)->uid)) {
+      !ControlDirectory::may_command(caller_of(req).uid)) {
     return reply_errno(req, EPERM);
   }
   getattr(req, node, info);
@@ -158,7 +158,7 @@ void ControlAdapter::read(fuse_req_t req, fuse_ino_t node, std::size_t size, off
   const auto begin = static_cast<std::uint64_t>(offset);
   const auto view = reads_ == ControlReads::kByHandle
                         ? directory_.read(handle_of(info), begin, size)
-                        : directory_.read(node_of(node), fuse_req_ctx(req)->uid, begin, size);
+                        : directory_.read(node_of(node), caller_of(req).uid, begin, size);
   if (!view) {
     return reply_error(req, view.error());
   }

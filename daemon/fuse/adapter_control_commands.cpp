@@ -38,7 +38,7 @@ ControlConversation conversation_in(const void* in) {
 }  // namespace
 
 void ControlAdapter::open_commands(fuse_req_t req, fuse_file_info* info) {
-  if (const auto may = ControlDirectory::may_command(fuse_req_ctx(req)->uid); !may) {
+  if (const auto may = ControlDirectory::may_command(caller_of(req).uid); !may) {
     return reply_error(req, may.error());
   }
   const HandleId handle = sessions_.open(info->flags);
@@ -69,7 +69,7 @@ void ControlAdapter::ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, vo
   if (!ControlDirectory::is_for_commands(node_of(node))) {
     return reply_errno(req, ENOTTY);
   }
-  if (const auto may = ControlDirectory::may_command(fuse_req_ctx(req)->uid); !may) {
+  if (const auto may = ControlDirectory::may_command(caller_of(req).uid); !may) {
     return reply_error(req, may.error());
   }
   const bool has_handle = reads_ == ControlReads::kByHandle;

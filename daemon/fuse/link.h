@@ -16,6 +16,7 @@ struct Link {
   fuse_lowlevel_ops operations;            // not counted yet
   std::unique_ptr<Rings> rings = nullptr;  // null while all requests come through /dev/fuse
   bool is_answering_init = false;
+  bool maps_ids = false;  // see Negotiation
 };
 
 inline const Link& link_of(fuse_req_t req) {

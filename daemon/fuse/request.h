@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fuse/adapter.h"
+#include "fuse/link.h"
 #include "fuse/running_operation.h"
 
 // What every operation of the adapter needs of a request: its parts in the file system's words, and
@@ -20,10 +21,16 @@ inline NodeId node_of(fuse_ino_t node) { return NodeId{node}; }
 inline HandleId handle_of(const fuse_file_info* info) { return HandleId{info->fh}; }
 inline LockOwner owner_of(const fuse_file_info* info) { return LockOwner{info->lock_owner}; }
 
+// 0 where the caller's processes aren't seen from here.
+inline pid_t thread_of(fuse_req_t req) { return fuse_req_ctx(req)->pid; }
+
 inline Caller caller_of(fuse_req_t req) {
-  const fuse_ctx* context = fuse_req_ctx(req);
-  return {
-      .uid = context->uid, .gid = context->gid, .umask = context->umask, .thread = context->pid};
+  const fuse_ctx& context = *fuse_req_ctx(req);
+  if (adapter_of(req).maps_ids()) {
+    return caller_behind_mapping({.uid = context.uid, .gid = context.gid}, context.umask,
+                                 context.pid);
+  }
+  return {.uid = context.uid, .gid = context.gid, .umask = context.umask, .thread = context.pid};
 }
 
 // The one way to answer with an errno, so that it is counted; 0 says that all went well.

@@ -41,15 +41,34 @@ void forward_log(fuse_log_level level, const char* format, va_list arguments) {
   }
 }
 
-// The kernel's offer of FUSE over io_uring, which libfuse shows only where it has it itself.
-bool offers_io_uring(const fuse_buf& init) {
+// FUSE_ALLOW_IDMAP >> 32 of Linux 6.12's protocol (7.41), which libfuse 3.18 doesn't know.
+constexpr std::uint32_t kAllowIdmap = 1U << 8U;
+
+// Whether the kernel offers what has this bit in the second half of INIT's flags: libfuse shows
+// only what it has itself.
+bool offers(const fuse_buf& init, std::uint32_t bit) {
   fuse_init_in in{};
   constexpr std::size_t kSize = sizeof(fuse_in_header) + sizeof in;
   if (init.size < kSize) {
     return false;  // the kernel is older than such offers
   }
   std::memcpy(&in, static_cast<const std::byte*>(init.mem) + sizeof(fuse_in_header), sizeof in);
-  return (in.flags2 & ring::kOverIoUring) != 0;
+  return (in.flags2 & bit) != 0;
+}
+
+// Takes an offer of the kernel's in libfuse's answer to INIT.
+void accept(std::span<iovec> init_answer, std::uint32_t bit) {
+  if (init_answer.size() < 2 || init_answer[1].iov_len < sizeof(fuse_init_out)) {
+    return;  // an error: libfuse and the kernel have no protocol in common
+  }
+  fuse_init_out out{};
+  std::memcpy(&out, init_answer[1].iov_base, sizeof out);
+  out.flags2 |= bit;
+  std::memcpy(init_answer[1].iov_base, &out, sizeof out);
+}
+
+StartError no_id_mapping(const std::string& reason) {
+  return StartError{"--idmap=on can't be had: " + reason};
 }
 
 StartError no_io_uring(const std::string& reason) {
@@ -73,9 +92,12 @@ std::string why_not(const Error& error) {
 ssize_t send(int device, iovec* pieces, int count, void* link) {
   const std::span message(pieces, static_cast<std::size_t>(count));
   const Link& mount = *static_cast<const Link*>(link);
-  if (mount.is_answering_init) {
+  if (mount.is_answering_init && mount.maps_ids) {
+    accept(message, kAllowIdmap);
+  }
+  if (mount.is_answering_init && mount.rings) {
     mount.rings->announce(message);
-  } else if (mount.rings->answer(message)) {
+  } else if (mount.rings && mount.rings->answer(message)) {
     return static_cast<const fuse_out_header*>(message.front().iov_base)->len;
   }
   return ::writev(device, pieces, count);
@@ -177,6 +199,9 @@ std::expected<void, StartError> Session::answer_init() {
   if (auto chosen = choose_transport(request.buffer); !chosen) {
     return chosen;
   }
+  if (auto agreed = agree_to_map_ids(request.buffer); !agreed) {
+    return agreed;
+  }
   link_->is_answering_init = true;
   fuse_session_process_buf(session_.get(), &request.buffer);
   link_->is_answering_init = false;
@@ -228,7 +253,7 @@ std::expected<void, StartError> Session::choose_transport(const fuse_buf& init) 
   if (serving_.io_uring == IoUringUse::kOff) {
     return {};
   }
-  if (!offers_io_uring(init)) {
+  if (!offers(init, ring::kOverIoUring)) {
     return must ? std::unexpected(no_io_uring(
                       "the kernel doesn't offer it; Linux 6.14 and newer do after 'echo 1 > "
                       "/sys/module/fuse/parameters/enable_uring', by root before the mount"))
@@ -253,6 +278,30 @@ Result<void> Session::take_rings() {
   if (!rings) {
     return std::unexpected(rings.error());
   }
+  if (auto taken = take_over_writes(); !taken) {
+    return taken;
+  }
+  link_->rings = std::move(*rings);
+  return {};
+}
+
+// The kernel has to be answered what libfuse doesn't know of.
+std::expected<void, StartError> Session::agree_to_map_ids(const fuse_buf& init) {
+  if (!serving_.maps_ids) {
+    return {};
+  }
+  if (!offers(init, kAllowIdmap)) {
+    return std::unexpected(
+        no_id_mapping("the kernel doesn't offer it; allowed is it on Linux 6.12 and newer"));
+  }
+  if (const auto taken = uses_io_uring() ? Result<void>() : take_over_writes(); !taken) {
+    return std::unexpected(no_id_mapping(why_not(taken.error())));
+  }
+  link_->maps_ids = true;
+  return {};
+}
+
+Result<void> Session::take_over_writes() {
   fuse_custom_io io{};
   io.writev = send;
   io.read = receive;
@@ -261,7 +310,6 @@ Result<void> Session::take_rings() {
       result < 0) {
     return std::unexpected(Error::from_errno(-result, "take over libfuse's writes"));
   }
-  link_->rings = std::move(*rings);
   return {};
 }
 

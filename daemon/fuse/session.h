@@ -17,7 +17,8 @@ namespace mmapdirfs {
 // How requests are served.
 struct Serving {
   IoUringUse io_uring = IoUringUse::kAuto;
-  unsigned threads = 1;  // at most; over io_uring at least two for each processor
+  unsigned threads = 1;   // at most; over io_uring at least two for each processor
+  bool maps_ids = false;  // see Negotiation
 };
 
 // A mount and its connection to the kernel. Unmounts and disconnects when it goes, whatever
@@ -72,6 +73,8 @@ class Session {
   std::expected<void, StartError> answer_init();
   std::expected<void, StartError> choose_transport(const fuse_buf& init);
   Result<void> take_rings();
+  std::expected<void, StartError> agree_to_map_ids(const fuse_buf& init);
+  Result<void> take_over_writes();
 
   std::unique_ptr<Link> link_;  // borrowed by libfuse
   std::unique_ptr<fuse_session, Destroy> session_;

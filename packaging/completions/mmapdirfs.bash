@@ -16,6 +16,7 @@ _mmapdirfs() {
     --read-path) mapfile -t COMPREPLY < <(compgen -W 'auto passthrough mapped plain' -- "$cur") ;;
     --cache) mapfile -t COMPREPLY < <(compgen -W 'auto never always' -- "$cur") ;;
     --io-uring) mapfile -t COMPREPLY < <(compgen -W 'off auto on' -- "$cur") ;;
+    --idmap) mapfile -t COMPREPLY < <(compgen -W 'off on' -- "$cur") ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur") ;;
     --option | -o) mapfile -t COMPREPLY < <(compgen -W 'ro rw allow_other default_permissions fsname= subtype=' -- "$cur") ;;
     --hot-set) _filedir ;;

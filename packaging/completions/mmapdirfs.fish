@@ -15,6 +15,8 @@ function __mmapdirfs_values
             printf '%s\n' $name=(string split ' ' 'auto never always')
         case --io-uring
             printf '%s\n' $name=(string split ' ' 'off auto on')
+        case --idmap
+            printf '%s\n' $name=(string split ' ' 'off on')
         case --log-level
             printf '%s\n' $name=(string split ' ' 'error warn info debug')
     end

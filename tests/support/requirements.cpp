@@ -129,6 +129,13 @@ void require_io_uring() {
   require(read_line(parameter) == "Y", "FUSE over io_uring needs Linux 6.14");
 }
 
+void require_idmapped_fuse() {
+  require(::geteuid() == 0, "idmapping a mount needs root");
+  require(kernel_version() >= std::pair(6, 12), "idmapping a FUSE mount needs Linux 6.12");
+  require(!kernel_configured_without("CONFIG_USER_NS"),
+          "this kernel is built without CONFIG_USER_NS");
+}
+
 void require_strace() {
   require(::geteuid() == 0, "watching the daemon needs root");
   require(has_program("strace"), "strace isn't there (package strace)");

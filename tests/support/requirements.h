@@ -15,6 +15,7 @@ void require_root();
 void require_fuse();  // /dev/fuse can be opened; for ordinary users too, if root can see to it
 void require_passthrough();    // root, Linux 6.9, CONFIG_FUSE_PASSTHROUGH
 void require_io_uring();       // root, Linux 6.14; allows it in the fuse module
+void require_idmapped_fuse();  // root, Linux 6.12, CONFIG_USER_NS
 void require_ordinary_user();  // root, who can become `nobody`, and fusermount3 with its
                                // set-user-id
 

@@ -101,6 +101,9 @@ TEST_CASE("Each option is taken, with its value beside it or behind it", "[comma
   CHECK(parse({"--io-uring=auto"}).io_uring == IoUringUse::kAuto);
   CHECK(parse({"--io-uring=on"}).io_uring == IoUringUse::kOn);
   CHECK(parse({"-oio-uring=off"}).io_uring == IoUringUse::kOff);
+  CHECK_FALSE(parse({}).idmap);
+  CHECK(parse({"--idmap=on"}).idmap);
+  CHECK_FALSE(parse({"-oidmap=off"}).idmap);
   CHECK(parse({"--log-level=warn"}).log_level == "warning");
   CHECK(parse({"--log-level=error"}).log_level == "error");
   CHECK(parse({"--log-level=debug"}).log_level == "debug");
@@ -316,6 +319,7 @@ const std::vector<Mistake>& mistakes() {
       {{"--read-path=fast"}, {"--read-path=fast"}, {"auto, passthrough, mapped, plain"}},
       {{"--cache=ever"}, {"--cache=ever"}, {"auto, never, always"}},
       {{"--io-uring=yes"}, {"--io-uring=yes"}, {"auto", "on", "off"}},
+      {{"--idmap=yes"}, {"--idmap=yes"}, {"off, on"}},
       {{"--log-level=loud"}, {"--log-level=loud"}, {"error, warn, info, debug"}},
       {{"--threads=many"}, {"--threads=many"}, {"whole number from 1 to 256"}},
       {{"--max-mappings=0"}, {"--max-mappings=0"}, {"from 1 to 1073741824"}},
@@ -364,9 +368,10 @@ TEST_CASE("Each mistake is told with what is wrong and with what is allowed", "[
 
 TEST_CASE("An option that lacks its value, or has one too many, is told with its use",
           "[command-line]") {
-  for (const char* option : {"read-path", "cache", "attr-timeout", "entry-timeout", "threads",
-                             "io-uring", "max-mappings", "read-ahead", "log-level", "control",
-                             "metrics-listen", "hot-set", "hot-set-interval", "advice"}) {
+  for (const char* option :
+       {"read-path", "cache", "attr-timeout", "entry-timeout", "threads", "io-uring", "idmap",
+        "max-mappings", "read-ahead", "log-level", "control", "metrics-listen", "hot-set",
+        "hot-set-interval", "advice"}) {
     CAPTURE(option);
     check_says(refusal({fmt::format("-o{}", option)}),
                {fmt::format("'--{}'", option), fmt::format("; allowed is --{}=", option)});
