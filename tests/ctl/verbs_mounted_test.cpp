@@ -270,7 +270,7 @@ TEST_CASE("pin keeps, pins lists and unpin lets go", "[ctl]") {
   const Outcome over = ctl({"pin", point, "--budget=4K", "b c*"});
   CHECK(over.status == 1);
   CHECK_THAT(over.output, ContainsSubstring("budget"));
-  check_fails({"pin", point, "--budget=1000000T", "*"}, 2, "memory is");
+  check_fails({"pin", point, "--budget=1000000T", "*"}, 2, "allowed is its memory");
   CHECK_THAT(output_of({"unpin", point, "a.idx"}), ContainsSubstring("unpinned 1.0 MiB of 1 file"));
 }
 
