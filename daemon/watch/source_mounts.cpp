@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,8 +17,36 @@
 #include <vector>
 
 #include "fs/file_system.h"
+#include "mount_table.h"
 
 namespace mmapdirfs {
+namespace {
+
+// STATX_MNT_ID_UNIQUE of Linux 6.8, which Debian 12's headers don't have.
+constexpr unsigned kSerial = 0x4000;
+
+// From what the kernel knows: a server that keeps silent mustn't be asked.
+std::uint64_t serial_of_mount_on(const std::string& path) {
+  struct statx found{};
+  constexpr int kFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  const bool is_told = ::statx(AT_FDCWD, path.c_str(), kFlags, kSerial, &found) == 0 &&
+                       (found.stx_mask & kSerial) != 0;
+  return is_told ? found.stx_mnt_id : 0;
+}
+
+}  // namespace
+
+Result<SourceMounts::InnerMounts> SourceMounts::find(const std::string& root) {
+  const auto mounts = mounts_beneath(root);
+  if (!mounts) {
+    return std::unexpected(mounts.error());
+  }
+  InnerMounts found;
+  for (const auto& [mountpoint, id] : *mounts) {
+    found.insert({.mountpoint = mountpoint, .id = id, .serial = serial_of_mount_on(mountpoint)});
+  }
+  return found;
+}
 
 // The table is opened before it is read, so that no change falls between the two (proc(5):
 // mountinfo is polled for POLLERR and POLLPRI, against what was polled before).
@@ -27,7 +56,7 @@ Result<void> SourceMounts::start() {
   if (!table_ || !call_) {
     return std::unexpected(Error::from_errno(errno, "watch the table of mounts"));
   }
-  auto mounts = mounts_beneath(fs_.source_path());
+  auto mounts = find(fs_.source_path());
   if (!mounts) {
     return std::unexpected(mounts.error());
   }
@@ -78,24 +107,28 @@ bool SourceMounts::is_any_held_after_a_moment() {
 
 void SourceMounts::compare() {
   const std::string root = fs_.source_path();
-  auto mounts = mounts_beneath(root);
+  auto mounts = find(root);
   if (!mounts) {
     return spdlog::error("{}", mounts.error().message());
   }
-  MountsBeneath changed;
+  InnerMounts changed;
   std::ranges::set_symmetric_difference(known_, *mounts, std::inserter(changed, changed.end()));
-  known_ = std::move(*mounts);
   if (changed.empty()) {
     return;
   }
+  const auto before = std::exchange(known_, std::move(*mounts));
   fs_.let_go_of_all_unused();
-  std::set<std::uint64_t> gone;
-  for (const auto& [mountpoint, id] : changed) {
-    forget(mountpoint.substr(root.size() + 1));
-    gone.insert(id);
+  for (const InnerMount& mount : changed) {
+    forget(mount.mountpoint.substr(root.size() + 1));
   }
-  for (const auto& [mountpoint, id] : known_) {
-    gone.erase(id);  // it is new, or was moved
+  std::set<std::uint64_t> gone;
+  for (const InnerMount& mount : before) {
+    const bool is_there = std::ranges::any_of(known_, [&](const InnerMount& now) {
+      return now.id == mount.id && now.serial == mount.serial;  // it may have been moved
+    });
+    if (!is_there) {
+      gone.insert(mount.id);
+    }
   }
   forget_what_lay_on(gone);
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -11,7 +12,6 @@
 #include <utility>
 
 #include "fs/types.h"
-#include "mount_table.h"
 #include "watch/kernel_cache.h"
 
 namespace mmapdirfs {
@@ -46,6 +46,16 @@ class SourceMounts {
   // So long it takes a program to go on with what it has looked at.
   static constexpr std::chrono::milliseconds kMoment{50};
 
+  // Ids are used again at once, for the next mount; `serial` never is.
+  struct InnerMount {
+    std::string mountpoint;
+    std::uint64_t id;
+    std::uint64_t serial;  // of what is mounted there topmost; 0 before Linux 6.8
+    auto operator<=>(const InnerMount&) const = default;
+  };
+  using InnerMounts = std::set<InnerMount>;
+
+  static Result<InnerMounts> find(const std::string& root);
   void work();
   bool is_any_held_after_a_moment();
   void compare();
@@ -55,9 +65,9 @@ class SourceMounts {
   FileSystem& fs_;
   KernelCache& cache_;
   const LetGo let_go_;
-  UniqueFd table_;       // readable in the sense of poll(2)'s POLLPRI when the table has changed
-  UniqueFd call_;        // an eventfd, readable when the thread is to end
-  MountsBeneath known_;  // of the thread, once that runs
+  UniqueFd table_;     // readable in the sense of poll(2)'s POLLPRI when the table has changed
+  UniqueFd call_;      // an eventfd, readable when the thread is to end
+  InnerMounts known_;  // of the thread, once that runs
   std::atomic<bool> is_stopping_ = false;
   std::thread worker_;  // the last member: it uses all others
 };

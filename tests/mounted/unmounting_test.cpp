@@ -6,12 +6,14 @@
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cerrno>
+#include <csignal>
 #include <functional>
 #include <vector>
 
@@ -203,6 +205,37 @@ TEST_CASE("What has changed on a file system while it was away is seen when it i
     CHECK(eventually([&] { return !std::filesystem::exists(place / "directory/missing"); }));
   }
   REQUIRE(comes_off(world.place));
+}
+
+void stop(const Process& daemon) {
+  must(::kill(daemon.pid(), SIGSTOP), "kill");
+  siginfo_t info{};
+  must(::waitid(P_PID, static_cast<id_t>(daemon.pid()), &info, WSTOPPED), "waitid");
+}
+
+// The kernel gives the new one the id of the old one.
+TEST_CASE("A file system that takes another's place before the daemon looks is seen",
+          "[unmounting]") {
+  require_root();
+  const ReadPath path = each_read_path_and_cache();
+  const World world(inner_file_systems().front());
+  Mount mount(world.source.path(), {.options = path});
+  const Path place = mount / "above/place";
+  use(place, true);
+  const int daemon = mount.daemon().pid();
+  REQUIRE(eventually([&] {
+    stop(mount.daemon());
+    const bool is_off = unmount(world.place) == 0;
+    if (!is_off) {
+      must(::kill(daemon, SIGCONT), "kill");
+    }
+    return is_off;
+  }));
+  world.mount_inner();
+  write_file(world.place / "again", "again");
+  must(::kill(daemon, SIGCONT), "kill");
+  CHECK(eventually([&] { return content_of(place / "again") == "again"; }));
+  CHECK(names_in(place) == names_in(world.place));
 }
 
 TEST_CASE("A file that is bound to a second place inside the source keeps nothing of it",
