@@ -44,10 +44,10 @@ void HotSetKeeper::keep(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
-  while (!stop.stop_requested()) {
+  do {
     stopped.wait_for(lock, stop, interval_, [] { return false; });
     save();
-  }
+  } while (!stop.stop_requested());
 }
 
 // Whether what is in memory from now on is worth saving.
