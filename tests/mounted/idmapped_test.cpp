@@ -11,8 +11,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 
-#include "mounted/control_client.h"
 #include "parity_answer.h"
+#include "support/control_client.h"
 #include "support/files.h"
 #include "support/idmapped_mount.h"
 #include "support/lock_peer.h"
