@@ -95,7 +95,8 @@ void add_mount_commands(CommandTable& table, const Versions& versions, mmapdir::
                return [&cache, &fs,
                        kernel](const CommandContext& context) -> std::expected<void, CommandError> {
                  const auto before = cache.counters();
-                 fs.let_go_of_all_unused();  // the mappings among it
+                 fs.close_kept_files();
+                 cache.clear();
                  const auto after = cache.counters();
                  kernel.expire_all_names();
                  const std::size_t inodes = forget_pages(fs.known_nodes(), kernel, context.stop);

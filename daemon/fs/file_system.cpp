@@ -89,15 +89,24 @@ void FileSystem::let_go_of_source() {
   directories_.remove_if(is_anything);
   locks_.release_all();
   let_go_of_all_unused();
+  lost_names_.let_go_of_all();
   source_.close();
 }
 
-// An open inode is reached by its own descriptor, also once its name is gone.
+// An open inode is reached by its own descriptor, also once its name is gone. So is one that is
+// just being opened by who was told ESTALE: on the way the kernel may ask for its attributes, or
+// its ACL.
 Result<SharedFd> FileSystem::reach(NodeId node) {
   if (const auto open = open_inodes_.find(node)) {
     return open->fd();
   }
-  return inodes_.reach(node);
+  auto fd = inodes_.reach(node);
+  if (!fd && fd.error().errnum() == ESTALE) {
+    if (auto held = lost_names_.held(node)) {
+      return held;
+    }
+  }
+  return fd;
 }
 
 Result<SharedFd> FileSystem::reach_for_name(NodeId parent, const char* name) {

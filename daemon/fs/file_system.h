@@ -206,6 +206,8 @@ class FileSystem {
     return inodes_.let_go_of_nested(unused_since);
   }
 
+  // Those that are open for their next reader only.
+  void close_kept_files() { kept_inodes_.drop_all(); }
   // Whether there is such a name now; true where that can't be told.
   bool has_name(NodeId directory, const std::string& name);
 
@@ -386,6 +388,7 @@ class FileSystem {
   Result<SharedFd> reach_to_open(NodeId node, const Caller& caller);
   bool is_known_by_lost_name(NodeId node, int fd, bool is_open, const Caller& caller);
   void tell_lost_name(NodeId node, const Caller& caller);
+  void let_go_of_lost(NodeId file);
   Result<OpenedFile> add_file(NodeId node, SharedFd fd, int flags, const Caller& caller);
   std::shared_ptr<OpenInode> create_open_inode(SharedFd fd, int flags, const Caller& opener);
   void keep(NodeId node, const std::shared_ptr<OpenInode>& inode);

@@ -100,9 +100,12 @@ void FileSystem::forget(NodeId node, std::uint64_t count) {
     cache_.forget(gone->device, gone->inode);
     unwatch_directory(node, *gone);
     kept_inodes_.drop(node);
-    lost_names_.let_go_of(node);
-    mappings_.forget(node);
-    files_with_locks_.forget(node);
+    let_go_of_lost(node);
+    // The node may be known again by now, and what is noted of it that of somebody who came since.
+    if (!inodes_.is_known(node)) {
+      mappings_.forget(node);
+      files_with_locks_.forget(node);
+    }
   }
   cookies_.forget(node);
   open_inodes_.prune(node);  // if a request outlived the node's last handle

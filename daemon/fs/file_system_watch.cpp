@@ -97,9 +97,16 @@ void FileSystem::catch_up(std::function<void()> done) {
   watch_->catch_up(std::move(done));
 }
 
+// While files are being replaced, who was told ESTALE may be coming to open it.
+void FileSystem::let_go_of_lost(NodeId file) {
+  if (!lost_names_.holds()) {
+    lost_names_.let_go_of(file);
+  }
+}
+
 void FileSystem::let_go_of_unused(NodeId file) {
   kept_inodes_.drop(file);
-  lost_names_.let_go_of(file);
+  let_go_of_lost(file);
   if (const auto identity = inodes_.identity_of(file)) {
     cache_.forget(identity->device, identity->inode);
   }
@@ -149,7 +156,9 @@ NodeId FileSystem::node_at(const std::string& path) const {
 void FileSystem::let_go_of_all_unused() {
   inodes_.drop_descriptors();
   kept_inodes_.drop_all();
-  lost_names_.let_go_of_all();
+  if (!lost_names_.holds()) {  // see let_go_of_lost()
+    lost_names_.let_go_of_all();
+  }
   cache_.clear();
 }
 

@@ -30,8 +30,7 @@ struct Who {
 };
 
 std::array<Who, 3> everybody() {
-  return {Who{.text = "root", .user = {}},
-          Who{.text = "the owner", .user = ordinary_user()},
+  return {Who{.text = "root", .user = {}}, Who{.text = "the owner", .user = ordinary_user()},
           Who{.text = "somebody else", .user = {.uid = 1, .gid = 1}}};
 }
 
@@ -100,7 +99,8 @@ void check_stores(const ReadPath& path) {
     for (const mode_t mode : kModes) {
       CAPTURE(mode);
       CHECK(attributes(mount / name_of(mode)) == attributes(source / name_of(mode)));
-      CHECK(difference(read_file(source / name_of(mode)), read_file(plain / name_of(mode))).empty());
+      CHECK(
+          difference(read_file(source / name_of(mode)), read_file(plain / name_of(mode))).empty());
     }
   }
 }

@@ -207,7 +207,7 @@ TEST_CASE("At the daemon's limit of descriptors a program is told so, and everyt
       }
     }
     CHECK(end == "ENFILE");
-    CHECK(held.size() > kLimit / 2);
+    CHECK(held.size() > kLimit / 4);  // one that is open for writing takes two
     CHECK(answer([&] {
             return ::open((mount / "new").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
           }) == "ENFILE");
