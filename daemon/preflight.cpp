@@ -176,7 +176,9 @@ std::vector<std::string> options_taken_over(unsigned long source_flags, const Op
     const char* allows;
   };
   constexpr std::array<Rule, 3> kRules = {
-      {{ST_NOEXEC, "noexec", "exec"}, {ST_NOSUID, "nosuid", "suid"}, {ST_NODEV, "nodev", "dev"}}};
+      {{.flag = ST_NOEXEC, .forbids = "noexec", .allows = "exec"},
+       {.flag = ST_NOSUID, .forbids = "nosuid", .allows = "suid"},
+       {.flag = ST_NODEV, .forbids = "nodev", .allows = "dev"}}};
   std::vector<std::string> taken;
   for (const auto& [flag, forbids, allows] : kRules) {
     if ((source_flags & flag) != 0 && !options.has_mount_option(allows)) {

@@ -43,7 +43,9 @@ class PassingMap {
     std::vector<T> taken;
     for (const auto* oldest = entries_.oldest(); oldest != nullptr && oldest->second.at < moment;
          oldest = entries_.oldest()) {
-      taken.push_back(std::move(entries_.erase(Key(oldest->first))->value));
+      if (auto gone = entries_.erase(Key(oldest->first))) {
+        taken.push_back(std::move(gone->value));
+      }
     }
     return taken;
   }
