@@ -206,9 +206,8 @@ class Mount {
     if (options_.idmap && !tells_users_of_threads()) {
       spdlog::warn(
           "--idmap=on: neither a pidfd (Linux 6.13) nor /proc, which isn't that of the daemon's "
-          "pid "
-          "namespace, tells who makes requests, so everybody is taken for nobody: set-user-id bits "
-          "go from what root changes, and the control directory is closed");
+          "pid namespace, tells who makes requests, so everybody is taken for nobody: set-user-id "
+          "bits go from what root changes, and the control directory is closed");
     }
     if (!plan_.taken_over.empty()) {
       spdlog::info("the source is mounted {0}, and so is the mount; -o exec, suid or dev allows it",

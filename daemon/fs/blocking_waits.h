@@ -22,10 +22,10 @@ enum class WaitKind {
   kLease,  // fcntl(F_SETLEASE): the kernel lets nobody else open the file until it is given up
 };
 
-// System calls on the source that wait for another process. Each has a thread of its own, which the
-// kernel's queue for the lock or lease holds: so no request thread is taken, the order is the
-// source's, and waking up costs no polling. A wait ends by getting what it waits for, by an error,
-// or by interrupt() with EINTR.
+// Runs system calls that block until another process gives up a lock or lease on the source. Each
+// runs on a thread of its own and waits in the kernel's queue: so no request thread is blocked, the
+// order is the source's, and nothing is polled. A wait ends when the call succeeds or fails, or by
+// interrupt() with EINTR.
 //
 // An interrupt is a signal (SIGRTMIN, whose handler does nothing) to the waiting thread. One that
 // comes just before the thread enters the system call would be lost; so a keeper thread sends it

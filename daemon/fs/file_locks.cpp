@@ -147,7 +147,7 @@ Result<struct flock> FileLocks::find_conflict(NodeId node, LockOwner owner, int 
 void FileLocks::release_all(NodeId node, LockOwner owner) {
   const Key key{.node = node, .owner = owner};
   if (!find(key)) {
-    return;  // most closes: nobody who comes to lock meanwhile closes the file here and now
+    return;  // as at most closes; a lock that is taken just now counts as taken after this close
   }
   const auto turn = turns_.lock(key);
   const auto released = owners_.lock()->extract(key);

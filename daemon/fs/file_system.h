@@ -89,8 +89,8 @@ struct FileSystemConfig {
   // A file on a nested mount that forbids executing isn't opened to be executed (EACCES): the
   // kernel knows the flags of the topmost mount only.
   bool keeps_noexec = true;
-  // What tells file handles of this mount from those of others, and how many of its own stay good
-  // after the kernel has forgotten the file.
+  // The first node number, which no other mount of this source may have had, and for how many files
+  // that the kernel has forgotten file handles stay good.
   InodeTable::Memory memory{};
   // Nothing more is opened for programs (ENFILE) once descriptors reach this number: what is left
   // up to the process's limit is for looking things up, so that closing goes on working.

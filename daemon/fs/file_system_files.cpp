@@ -25,8 +25,8 @@ int write_flags(int flags) {
   return append | ((flags & O_DSYNC) != 0 ? RWF_DSYNC : 0);
 }
 
-// The kernel opens programs with a flag of its own (Linux, include/linux/fs.h: FMODE_EXEC), which
-// it passes on.
+// In the open flags of a program that is executed; internal to the kernel (FMODE_EXEC in Linux's
+// include/linux/fs.h), but passed on to FUSE.
 constexpr int kToExecute = 0x20;
 
 bool is_noexec(int fd) {

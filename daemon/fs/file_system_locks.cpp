@@ -36,7 +36,7 @@ Result<void> FileSystem::prepare_record_lock(OpenFile& file, HandleId handle, Lo
   return {};
 }
 
-// Who locks has the file open.
+// Whoever asks for a lock still has the handle open: its last close is yet to come.
 void FileSystem::note_request(const OpenFile& file, HandleId handle) {
   files_with_locks_.note(file.node);
   if (file.tells_closes) {

@@ -12,10 +12,10 @@
 
 namespace mmapdirfs {
 
-// Handles that hold locks which only their release gives back (flock, and those of open file
-// descriptions), and whose last close may be over: the kernel tells of each close before that
-// returns, but of the last one only by the release, for which nobody waits. Who is refused a lock
-// meanwhile would have had it on the source.
+// Handles that may have been closed for the last time and still hold locks which only their release
+// gives back (flock, and those of open file descriptions). The kernel reports each close before it
+// returns, but that it was the last one only by the release, for which nobody waits. On the source
+// such a lock would be free already.
 //
 // Any thread may call.
 class LateReleases {

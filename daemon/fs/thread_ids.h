@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-// Who a thread is that waits for our answer, so that it can't become another meanwhile. Threads are
-// known by their numbers in our pid namespace; 0 is one that has none there, and nothing is known
-// of it.
+// The user and the groups of a thread whose request is being served; they can't change, since the
+// thread waits for the answer. A thread is named by its number in our pid namespace. Number 0 is a
+// thread that has none there; nothing is known of it.
 namespace mmapdirfs {
 
 // Its supplementary groups; none where they can't be read.

@@ -167,8 +167,8 @@ class Adapter {
   void reply_taken(const LockRequest& request);
   static void reply_last(const LockRequest& request, const Result<void>& result);
 
-  // Has a thread of its own carry out `attempt` and then `done`; a signal to the caller ends it
-  // with EINTR.
+  // Starts a thread that calls `attempt`, which may block, and then `done` with its result. A
+  // signal to the caller ends the attempt with EINTR.
   void begin_wait(fuse_req_t req, WaitKind kind, BlockingWaits::Attempt attempt,
                   const BlockingWaits::Done& done);
   // The same for what is to be called with OnLease::kWait and answers an operation.

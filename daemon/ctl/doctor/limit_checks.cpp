@@ -42,7 +42,7 @@ Finding check_locked_memory(const Machine& machine) {
 }
 
 Finding check_descriptors(const Machine& machine) {
-  // Who may raise it does.
+  // The daemon raises its limit as far as it may.
   const auto limit = has_capability(machine, CAP_SYS_RESOURCE)
                          ? read_number(machine, "/proc/sys/fs/nr_open")
                          : hard_limit(machine, "Max open files");
