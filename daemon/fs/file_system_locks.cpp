@@ -189,7 +189,9 @@ BlockingWaits::Attempt FileSystem::retry_flock(HandleId handle, int operation) {
 BlockingWaits::Attempt FileSystem::retry_after_releases(NodeId node,
                                                         BlockingWaits::Attempt attempt) {
   if (!late_releases_.is_expected(node)) {
-    return {};
+    // One that was in the way may have come since the first try.
+    return attempt() ? BlockingWaits::Attempt([] { return Result<void>(); })
+                     : BlockingWaits::Attempt();
   }
   return [this, node, attempt = std::move(attempt)] {
     late_releases_.await(node, kReleaseLimit);
